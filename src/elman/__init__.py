@@ -1,0 +1,41 @@
+"""elman: recurrent sequence models. Train them, look inside them, ship them.
+
+Names are loaded when they are first used, so that importing elman costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from elman.codecs.text import TextSettings
+    from elman.ragged import Ragged
+    from elman.tasks import load
+    from elman.tasks.base import Prediction, Report
+    from elman.tasks.classifier import Classifier
+    from elman.training import Training
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Classifier": "elman.tasks.classifier",
+    "Prediction": "elman.tasks.base",
+    "Ragged": "elman.ragged",
+    "Report": "elman.tasks.base",
+    "TextSettings": "elman.codecs.text",
+    "Training": "elman.training",
+    "load": "elman.tasks",
+}
+
+__all__ = ["Classifier", "Prediction", "Ragged", "Report", "TextSettings", "Training", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'elman' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

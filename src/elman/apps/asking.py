@@ -1,0 +1,128 @@
+"""`elman predict` and `elman inspect`: questions to a model."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import typer
+
+from elman.apps import models
+from elman.errors import DataError, SettingsError
+
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+BLOCK = 256
+"""Texts that are read, answered and printed together: what bounds the memory."""
+
+
+def predict(
+    run: str, texts: Sequence[str], *, text: str | None, encoding: str | None, top: int, as_json: bool
+) -> None:
+    """Print a line for every text; a friendlier one where a single text was typed."""
+    model = models.opened(run)
+    source = _source(texts, text or models.columns(model)["text"], encoding)
+    if source is None and len(texts) == 1 and not as_json:
+        from elman.apps.render import answer, show
+
+        return show(answer(texts[0], model.predict(texts[0]), top))
+    for block in _blocks(texts if source is None else source):
+        answers = zip(block, model.predict(block), strict=True)
+        typer.echo("\n".join(_line(one, found, top, as_json=as_json) for one, found in answers))
+
+
+def inspect(run: str, text: str, *, top: int, as_json: bool) -> None:
+    """Print what the model believed after each token."""
+    model = models.opened(run)
+    trace = model.inspect(text, top)
+    prediction = model.predict(text)
+    if as_json:
+        found = {"text": text, "prediction": prediction.to_dict(top), **trace.to_dict()}
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    from elman.apps.render import legend, show, walk
+
+    show(walk(text, prediction, trace), "", legend(trace))
+
+
+def _source(texts: Sequence[str], column: str, encoding: str | None) -> Iterable[Any] | None:
+    """What stands in a file or comes by standard input; None where the texts themselves were typed."""
+    if len(texts) == 1 and os.path.isfile(texts[0]):
+        if texts[0].lower().endswith(TABLES):
+            from elman.data import read
+
+            return read(texts[0], encoding=encoding).column(column)
+        return _file_lines(texts[0], encoding)
+    if list(texts) == ["-"] or (not texts and not sys.stdin.isatty()):
+        return _lines(sys.stdin.buffer, "standard input", encoding)
+    if not texts:
+        raise SettingsError(
+            "There is no text to label.",
+            expected="texts, a file, or lines on standard input",
+            fix='elman predict RUN "What time is it ?"',
+        )
+    return None
+
+
+def _file_lines(path: str, encoding: str | None) -> Iterator[str]:
+    try:
+        with open(path, "rb") as file:
+            yield from _lines(file, path, encoding)
+    except OSError as cause:
+        raise DataError.at(path, f"the file cannot be read: {cause.strerror or cause}.") from cause
+
+
+def _lines(stream: Iterable[bytes], place: str, encoding: str | None) -> Iterator[str]:
+    """Every line without its end, the empty ones too, however many there are.
+
+    Raises:
+        DataError: a line is not in the encoding.
+        SettingsError: no such encoding, or one in which a line cannot be told before it is decoded.
+    """
+    encoding = encoding or "utf-8"
+    try:
+        by_line = "\n".encode(encoding) == b"\n"
+    except LookupError:
+        by_line = False
+    if not by_line:
+        raise SettingsError(
+            "Lines cannot be read in this encoding.",
+            expected="a name such as utf-8, gb18030, big5, cp1252",
+            received=repr(encoding),
+            fix="convert the text to UTF-8",
+        )
+    for number, line in enumerate(stream, 1):
+        line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        try:
+            yield line.removesuffix(b"\n").removesuffix(b"\r").decode(encoding)
+        except UnicodeDecodeError as cause:
+            raise DataError.at(
+                place,
+                f"the line is not in the encoding {encoding}.",
+                line=number,
+                received=f"byte 0x{line[cause.start]:02X} at position {cause.start + 1}",
+                fix="name its encoding: --encoding gb18030, for example",
+            ) from cause
+
+
+def _blocks(texts: Iterable[Any]) -> Iterator[list[Any]]:
+    rest = iter(texts)
+    while block := list(islice(rest, BLOCK)):
+        yield block
+
+
+def _line(text: Any, answer: Any, top: int, *, as_json: bool) -> str:
+    """One answer on one line: JSON, or labels and probabilities and then the text, between tabs."""
+    if as_json:
+        return json.dumps({"text": text, **answer.to_dict(top)}, ensure_ascii=False)
+    pairs = [f"{_cell(label)}\t{share:.4f}" for label, share in answer.ranking[:top]]
+    return "\t".join([*pairs, _cell(text)])
+
+
+def _cell(value: Any) -> str:
+    """A value that stays on its line and between its tabs."""
+    return str(value).translate(dict.fromkeys(map(ord, "\t\r\n"), " "))

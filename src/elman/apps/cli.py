@@ -1,0 +1,222 @@
+"""The command line: what can be typed, and how an error is shown.
+
+Only typer is imported here, and what a command needs inside of it: `elman --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from elman.apps.messages import say
+from elman.errors import ElmanError, MissingExtraError, TrainingError
+
+
+class Commands(TyperGroup):
+    """The group of all commands: keeps the command line as it was typed, and shows elman's errors.
+
+    What was given cannot be used: code 2. A training that failed, a package that is missing: code 1.
+    With `ELMAN_TRACEBACK=1` the error goes through, and Python shows where it was raised.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse, and keep what was typed for the model card."""
+        ctx.meta["argv"] = list(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, and show an error of elman's own without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except ElmanError as error:
+            if os.environ.get("ELMAN_TRACEBACK") == "1":
+                raise
+            name = typer.style(f"{type(error).__name__}:", fg="red", bold=True)
+            typer.echo(f"{name} {error}", err=True)
+            raise typer.Exit(1 if isinstance(error, TrainingError | MissingExtraError) else 2) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    help=say("help"),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # a help page of rich takes three times as long
+)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command and leave with its code: what `elman` starts."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a narrow encoding, or bytes that are no text
+    app(args=argv, prog_name="elman")
+
+
+def _argument(key: str) -> Any:
+    return typer.Argument(help=say(f"option.{key}"), metavar=key.upper(), show_default=False)
+
+
+def _option(key: str, *names: str, **more: Any) -> Any:
+    settings: dict[str, Any] = {"help": say(f"option.{key}"), "show_default": False, **more}
+    return typer.Option(*names, **settings)
+
+
+def _given(context: Any) -> dict[str, Any]:
+    """The arguments and options that were given; the others keep the defaults of those they go to."""
+    return {name: value for name, value in context.params.items() if value not in (None, [], ())}
+
+
+# What more than one command takes is said once.
+Run = Annotated[str, _argument("run")]
+Source = Annotated[str | None, _argument("source")]
+DatasetName = Annotated[str | None, _option("dataset", metavar="NAME")]
+Language = Annotated[str | None, _option("language", metavar="NAME")]
+TextColumn = Annotated[str | None, _option("text", metavar="COLUMN")]
+LabelColumn = Annotated[str | None, _option("label", metavar="COLUMN")]
+Encoding = Annotated[str | None, _option("encoding", metavar="NAME")]
+Format = Annotated[str | None, _option("format", metavar="NAME")]
+Json = Annotated[bool, _option("json", "--json")]
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - typer's signature
+    if asked:
+        from elman import __version__
+
+        typer.echo(f"elman {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _elman(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help=say("help.version"), callback=_version, is_eager=True)
+    ] = False,
+) -> None: ...
+
+
+@app.command(help=say("help.fit"))
+def fit(  # noqa: PLR0913 - the parameters of a command are its options
+    context: typer.Context,
+    source: Source = None,
+    dataset: DatasetName = None,
+    language: Language = None,
+    text: TextColumn = None,
+    label: LabelColumn = None,
+    dev: Annotated[str | None, _option("dev", metavar="FILE")] = None,
+    encoding: Encoding = None,
+    format: Format = None,
+    cell: Annotated[str | None, _option("cell", metavar="NAME")] = None,
+    hidden_size: Annotated[int | None, _option("hidden_size", min=1)] = None,
+    num_layers: Annotated[int | None, _option("num_layers", min=1)] = None,
+    bidirectional: Annotated[
+        bool | None, _option("bidirectional", "--bidirectional/--no-bidirectional")
+    ] = None,
+    pooling: Annotated[str | None, _option("pooling", metavar="NAME")] = None,
+    tokenizer: Annotated[str | None, _option("tokenizer", metavar="NAME")] = None,
+    characters: Annotated[str | None, _option("characters", metavar="NAME")] = None,
+    segmenter: Annotated[str | None, _option("segmenter", metavar="NAME")] = None,
+    vectors: Annotated[str | None, _option("vectors", metavar="FILE")] = None,
+    embedding_size: Annotated[int | None, _option("embedding_size")] = None,
+    epochs: Annotated[int | None, _option("epochs")] = None,
+    batch_size: Annotated[int | None, _option("batch_size")] = None,
+    learning_rate: Annotated[float | None, _option("learning_rate")] = None,
+    dropout: Annotated[float | None, _option("dropout")] = None,
+    patience: Annotated[int | None, _option("patience")] = None,
+    seed: Annotated[int | None, _option("seed")] = None,
+    devices: Annotated[str | None, _option("devices", metavar="N")] = None,
+    num_nodes: Annotated[int | None, _option("num_nodes")] = None,
+    strategy: Annotated[str | None, _option("strategy", metavar="NAME")] = None,
+    accelerator: Annotated[str | None, _option("accelerator", metavar="NAME")] = None,
+    precision: Annotated[str | None, _option("precision", metavar="NAME")] = None,
+    tensorboard: Annotated[bool | None, _option("tensorboard", "--tensorboard")] = None,
+    more: Annotated[list[str] | None, _option("set", "--set", metavar="KEY=VALUE")] = None,
+    out: Annotated[str | None, _option("out", metavar="FOLDER")] = None,
+) -> None:
+    """Train, or go on with the run in a folder."""
+    from elman.apps import fitting
+
+    given, words = _given(context), context.meta["argv"][1:]
+    if not given.keys() & {"source", "dataset"}:
+        words = fitting.recorded(given)
+        repeated = context.command.make_context("fit", list(words), parent=context.parent)
+        given = _given(repeated) | {"out": out}
+    fitting.fit(given, shlex.join(["elman", "fit", *words]))
+
+
+@app.command(help=say("help.evaluate"))
+def evaluate(  # noqa: PLR0913 - the parameters of a command are its options
+    context: typer.Context,
+    run: Run,
+    source: Source = None,
+    dataset: DatasetName = None,
+    split: Annotated[str | None, _option("split", metavar="NAME", show_default="test")] = None,
+    language: Language = None,
+    text: TextColumn = None,
+    label: LabelColumn = None,
+    encoding: Encoding = None,
+    format: Format = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Measure a model on labelled rows."""
+    from elman.apps import evaluating
+
+    evaluating.evaluate(run, _given(context), as_json=as_json)
+
+
+@app.command(help=say("help.predict"))
+def predict(
+    run: Run,
+    texts: Annotated[list[str] | None, _argument("texts")] = None,
+    text: TextColumn = None,
+    encoding: Encoding = None,
+    top: Annotated[int, _option("top", min=1, show_default=True)] = 1,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Label texts."""
+    from elman.apps import asking
+
+    asking.predict(run, texts or (), text=text, encoding=encoding, top=top, as_json=as_json)
+
+
+@app.command(help=say("help.inspect"))
+def inspect(
+    run: Run,
+    text: Annotated[str, _argument("sentence")],
+    top: Annotated[int, _option("top", min=1, show_default=True)] = 3,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show a model at work, token by token."""
+    from elman.apps import asking
+
+    asking.inspect(run, text, top=top, as_json=as_json)
+
+
+@app.command("list", help=say("help.list"))
+def list_members(
+    family: Annotated[str | None, _argument("family")] = None, *, as_json: Json = False
+) -> None:
+    """List what there is."""
+    from elman.apps import listing
+
+    listing.show_families(family, as_json=as_json)
+
+
+@app.command(help=say("help.demo"))
+def demo() -> None:
+    """Train a small model and look inside it."""
+    from elman.apps import demo
+
+    demo.run()

@@ -1,0 +1,67 @@
+"""`elman evaluate`: how good a model is on labelled rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from elman.apps import models
+from elman.apps.messages import say
+from elman.errors import SettingsError
+
+
+def evaluate(run: str, given: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print the figures of a model on a file or on a split of a data set.
+
+    Raises:
+        SettingsError: neither a file nor a data set was named, or both.
+    """
+    source, dataset = given.get("source"), given.get("dataset")
+    if (source is None) == (dataset is None):
+        raise SettingsError(
+            "Name what to evaluate on: a file, or a data set.",
+            received="neither" if source is None else f"{source} and --dataset {dataset}",
+            fix="elman evaluate RUN held_out.csv, or elman evaluate RUN --dataset NAME --split test",
+        )
+    model = models.opened(run)
+    about: dict[str, Any] = {"model": run, "data": source or dataset, "split": None}
+    if dataset is None:
+        result = model.evaluate(_rows(model, given))
+        title = say("evaluate.data", run=run, data=source)
+    else:
+        split = given.get("split", "test")
+        about |= {"split": split, "language": given.get("language")}
+        result, about["origin"] = _on_dataset(model, dataset, split, given.get("language"))
+        title = say("evaluate.split", run=run, data=dataset, split=split, origin=about["origin"])
+    if as_json:
+        typer.echo(json.dumps(about | {"report": result.to_dict()}, ensure_ascii=False, indent=2))
+        return
+    from elman.apps.render import report, show
+
+    typer.echo(title + "\n")
+    show(report(result))
+
+
+def _rows(model: Any, given: Mapping[str, Any]) -> Any:
+    """The rows of a file, under the names of the columns that the model was trained on."""
+    from elman.data import Records, read
+
+    rows = read(given["source"], format=given.get("format"), encoding=given.get("encoding"))
+    columns = {own: rows.column(given.get(role, own)) for role, own in models.columns(model).items()}
+    return Records(columns, rows.source, rows.lines, rows.rows)
+
+
+def _on_dataset(model: Any, name: str, split: str, language: str | None) -> tuple[Any, str]:
+    """The report on a split, with its out-of-scope companion where it has one, and what its rows are."""
+    from elman import datasets
+
+    dataset = datasets.get(name)
+    rows = dataset.load(split, language)
+    columns = {own: rows[dataset.fields[role]] for role, own in models.columns(model).items()}
+    beyond = None
+    if split in dataset.companions:
+        beyond = dataset.load(dataset.companions[split], language)[dataset.fields["text"]]
+    return model.evaluate(columns, out_of_scope=beyond), dataset.origin(split, language)

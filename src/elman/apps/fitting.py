@@ -1,0 +1,217 @@
+"""`elman fit`: from options to a trained model in a folder."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from elman.apps.messages import duration, say, tell
+from elman.errors import SettingsError, UnknownNameError
+
+if TYPE_CHECKING:
+    from elman.data import Records
+
+READING = {"source", "dataset", "language", "text", "label", "dev", "encoding", "format", "out", "more"}
+"""Options that are about the data and the folder; all others are settings of the estimator."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a model is trained on, and what is told about it."""
+
+    name: str
+    train: Records
+    dev: Records | None
+    text: str
+    label: str
+    about: dict[str, Any]
+
+
+def fit(given: Mapping[str, Any], command: str) -> None:
+    """Train as the options say, telling what is read, what came of it, and what to do next.
+
+    Args:
+        given: the options by name, those alone that were given.
+        command: the command line, for the model card and for going on after an interruption.
+    """
+    model = _estimator(given)
+    data = _data(given, command)
+    out = Path(given.get("out") or f"runs/{data.name}-{model.cell}")
+    _tell_data(data, model, given)
+    tell(
+        f"fit.model.{'both' if model.bidirectional else 'one'}", cell=model.cell, size=model.hidden_size
+    )
+    tell("fit.out", out=out)
+    learn(model, data, out, stopped=say("fit.stopped", out=shlex.quote(str(out))))
+    _tell_result(model, data, out)
+
+
+def learn(model: Any, data: Data, out: Path, stopped: str) -> None:
+    """Train in the folder, or go on there; when interrupted, say `stopped` and leave with code 130."""
+    if (out / "run.json").is_file():
+        finished, log = (out / "config.json").is_file(), out / "metrics.jsonl"
+        epochs = len(log.read_bytes().splitlines()) if log.is_file() else 0
+        tell("fit.finished" if finished else "fit.resumes", out=out, epochs=epochs)
+    try:
+        model.fit(data.train, text=data.text, label=data.label, dev=data.dev, out=out, about=data.about)
+    except KeyboardInterrupt:
+        typer.echo(stopped, err=True)
+        raise typer.Exit(130) from None
+
+
+def recorded(given: Mapping[str, Any]) -> list[str]:
+    """The arguments of the `elman fit` that began the run in the folder `out`, which alone was given.
+
+    Raises:
+        SettingsError: no folder or more than that was given, or its run was begun in another way.
+        StorageError: there is no run in the folder.
+    """
+    from elman import runs
+
+    out = given.get("out")
+    if out is None or len(given) > 1:
+        raise SettingsError(
+            "There is nothing to train on.",
+            expected="a file, --dataset NAME, or --out FOLDER alone, of a run to go on with",
+            fix="elman fit intents.csv --text utterance --label intent",
+        )
+    command = runs.read(Path(out))["about"].get("command")
+    words = shlex.split(command) if isinstance(command, str) else []
+    if words[:2] != ["elman", "fit"]:
+        raise SettingsError(
+            f"The run in {out} was not begun by elman fit.",
+            received=command or "a run that names no command",
+            fix=f"repeat it: {command}" if command else "call fit(..., out=...) again as it was called",
+        )
+    return words[2:]
+
+
+def _estimator(given: Mapping[str, Any]) -> Any:
+    """The estimator of the data set's task, with whatever settings were given."""
+    from elman import cells, datasets, registry
+    from elman.codecs.text import TextSettings
+    from elman.training import Training
+
+    name = given.get("dataset")
+    kind = registry.get("tasks", datasets.get(name).task if name else "classifier")
+    groups: dict[Any, dict[str, Any]] = {Training: {}, TextSettings: {}, kind: {}}
+    known = {field: group for group in (Training, TextSettings) for field in group.model_fields}
+    known |= {option: kind for option in kind._names() if option not in ("text", "training")}
+    options = {name: value for name, value in given.items() if name not in READING}
+    if options.get("characters") == "none":
+        options["characters"] = None
+    if "devices" in options:
+        options["devices"] = _value(options["devices"])
+    for name, value in (options | _more(given.get("more", ()))).items():
+        if name not in known:
+            raise UnknownNameError.among("setting", name, known)
+        groups[known[name]][name] = value
+    training, text = Training(**groups[Training]), TextSettings(**groups[TextSettings])
+    model = kind(**groups[kind], text=text, training=training)
+    cells.get(model.cell)  # a wrong name shows before the data are read
+    return model
+
+
+def _more(pairs: Any) -> dict[str, Any]:
+    """The settings of `--set key=value`; a value is JSON, or else a string."""
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise SettingsError("--set takes KEY=VALUE.", received=pair, fix="--set label_smoothing=0.1")
+        found[key.strip().replace("-", "_")] = _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _data(given: Mapping[str, Any], command: str) -> Data:
+    source, dataset = given.get("source"), given.get("dataset")
+    if source is not None and dataset is not None:
+        raise SettingsError(
+            "Train on a file or on a data set, not on both.",
+            received=f"{source} and --dataset {dataset}",
+            fix="leave one of them out",
+        )
+    tell("fit.reading", source=source or dataset)
+    return _of_file(given, command) if dataset is None else _of_dataset(dataset, given, command)
+
+
+def _of_file(given: Mapping[str, Any], command: str) -> Data:
+    from elman.data import read
+
+    reading = {name: given.get(name) for name in ("format", "encoding")}
+    train = read(given["source"], **reading)
+    dev = read(given["dev"], **reading) if "dev" in given else None
+    text, label = given.get("text", "text"), given.get("label", "label")
+    for rows in (train, train if dev is None else dev):
+        for name in (text, label):
+            rows.column(name)  # what is missing shows before anything is written
+    about = {"source": given["source"], "command": command}
+    return Data(Path(given["source"]).stem, train, dev, text, label, about)
+
+
+def _of_dataset(name: str, given: Mapping[str, Any], command: str) -> Data:
+    from elman import datasets
+    from elman.data import read
+
+    if odd := sorted({"dev", "text", "label", "format", "encoding"} & given.keys()):
+        raise SettingsError(
+            f"The data set {name} knows its own columns and splits.",
+            received=", ".join(f"--{one}" for one in odd),
+            fix="leave these options out",
+        )
+    dataset, language = datasets.get(name), given.get("language")
+    about = {
+        "dataset": dataset.name,
+        "licence": dataset.licence,
+        "source": dataset.homepage,
+        "language": language,
+        "command": command,
+    }
+    train, dev = (read(dataset.load(split, language)) for split in ("train", "dev"))
+    return Data(dataset.name, train, dev, dataset.fields["text"], dataset.fields["label"], about)
+
+
+def _tell_data(data: Data, model: Any, given: Mapping[str, Any]) -> None:
+    from elman.data import holdout
+
+    labels = data.train.column(data.label)
+    held = 0 if data.dev is not None else len(holdout(labels, seed=model.training.seed)[1])
+    tell("fit.train", rows=len(labels) - held, labels=len(set(map(str, labels))))
+    if data.dev is None:
+        tell("fit.dev.held", rows=held)
+    else:
+        where = "file" if "dev" in given else "split"
+        tell(f"fit.dev.{where}", rows=len(data.dev), source=given.get("dev", data.name))
+
+
+def _tell_result(model: Any, data: Data, out: Path) -> None:
+    figures = model.figures_
+    time = duration(60 * figures["minutes"])
+    if "dev_accuracy" in figures:
+        best, epochs = figures["best_epoch"], figures["epochs"]
+        tell("fit.done", accuracy=figures["dev_accuracy"], best=best, epochs=epochs, time=time)
+    else:
+        tell("fit.done.blind", epochs=figures["epochs"], time=time)
+    run = shlex.quote(str(out))
+    tell("fit.model", out=out)
+    if "dataset" in data.about:
+        language = data.about["language"]
+        chosen = f" --language {language}" if language else ""
+        tell("command", line=f"elman evaluate {run} --dataset {data.name} --split test{chosen}")
+    texts = (one for one in data.train.column(data.text) if isinstance(one, str))
+    plain = (one for one in texts if 0 < len(one) <= 60 and one.isprintable() and "'" not in one)
+    if example := next(plain, None):
+        tell("command", line=f"elman inspect {run} {shlex.quote(example)}")

@@ -1,0 +1,158 @@
+"""Results as tables in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from elman.apps.messages import say
+from elman.inspection import Step, Trace
+from elman.tasks.base import Prediction, Report
+
+LEVELS = "▁▂▃▄▅▆▇█"
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+BAR = 8
+"""Cells of a full bar of probability."""
+ROOMY, NARROW = 100, 70
+"""The widths from which gates have digits, and below which beliefs alone are shown."""
+
+
+def show(*renderables: RenderableType) -> None:
+    """Print on standard output, as wide as the terminal."""
+    console = Console(highlight=False)
+    for one in renderables:
+        console.print(one)
+
+
+def bar(share: float) -> str:
+    """A share as a bar, to an eighth of a cell.
+
+    >>> bar(0.5)
+    '████    '
+    """
+    eighths = round(min(max(share, 0.0), 1.0) * BAR * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (EIGHTHS[rest] if rest else "")).ljust(BAR)
+
+
+def level(share: float) -> str:
+    """A share as one character of eight heights.
+
+    >>> level(0.0), level(0.52), level(1.0)
+    ('▁', '▅', '█')
+    """
+    return LEVELS[min(max(int(share * 8), 0), 7)]
+
+
+def percent(share: float) -> str:
+    """A probability for people.
+
+    >>> percent(0.981)
+    ' 98 %'
+    """
+    return f"{100 * share:3.0f} %"
+
+
+def answer(text: str, prediction: Prediction, top: int) -> Text:
+    """One text with its label, or its likeliest labels and their bars."""
+    if top == 1:
+        line = Text(f"{text}  →  ")
+        return line.append(str(prediction.label), "bold").append(
+            f"  {percent(prediction.score).strip()}"
+        )
+    width = max(Text(str(label)).cell_len for label, _ in prediction.ranking[:top])
+    lines = Text(text)
+    for number, (label, share) in enumerate(prediction.ranking[:top]):
+        name = Text(f"\n  {label}", "" if number else "bold")
+        name.pad_right(width + 2 - Text(str(label)).cell_len)
+        lines.append_text(name).append(f"{bar(share)} {percent(share)}", "cyan")
+    return lines
+
+
+def walk(text: str, prediction: Prediction, trace: Trace, width: int | None = None) -> Group:
+    """A trace, a row for each token; a narrow terminal gets fewer columns."""
+    width = width or Console().width
+    gates = list(trace.steps[0].gates) if width >= NARROW else []
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("", style="dim", no_wrap=True)
+    # Long names give way, numbers never do.
+    table.add_column(_line(say("walk.token")), style="bold", max_width=max(4, width // 7))
+    table.add_column(_line(say("walk.belief")))
+    table.add_column("", style="cyan", no_wrap=True)
+    for head in ("|h|", say("walk.change")) if width >= NARROW else ():
+        table.add_column(head, justify="right", no_wrap=True)
+    for gate in gates:
+        table.add_column(gate, no_wrap=True, style="magenta")
+    for number, step in enumerate(trace.steps, 1):
+        shares = "\n".join(f"{bar(share)} {percent(share)}" for _, share in step.beliefs)
+        figures = [f"{step.norm:.2f}", f"{step.change:.2f}"] if width >= NARROW else []
+        for gate in gates:
+            digits = f" {step.gates[gate]:.2f}" if width >= ROOMY else ""
+            figures.append(level(step.gates[gate]) + digits)
+        table.add_row(f"O{number}", _line(step.token), _beliefs(step), shares, *figures)
+    return Group(answer(text, prediction, 1), "", table)
+
+
+def legend(trace: Trace, width: int | None = None) -> Text:
+    """What the columns of a walk mean."""
+    lines = [say("walk.legend", steps=len(trace.steps))]
+    if (width or Console().width) >= NARROW:
+        lines.append(say("walk.state"))
+        if gates := ", ".join(trace.steps[0].gates):
+            lines.append(say("walk.gates", gates=gates))
+    return Text("\n".join(lines), "dim")
+
+
+def _beliefs(step: Step) -> Text:
+    labels = _line("")
+    for rank, (label, _) in enumerate(step.beliefs):
+        labels.append(f"\n{label}" if rank else str(label), "dim" if rank else "")
+    return labels
+
+
+def _line(text: str) -> Text:
+    """A text that is cut where it is too long, never folded."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def report(result: Report) -> Table:
+    """The figures of an evaluation."""
+    table = Table(box=None, show_header=False, pad_edge=True)
+    table.add_column()
+    table.add_column(justify="right", style="bold")
+    table.add_row(say("report.count"), str(result.count))
+    table.add_row(say("report.accuracy"), f"{result.accuracy:.4f}")
+    table.add_row(say("report.macro_f1"), f"{result.macro_f1:.4f}")
+    if result.unseen:
+        table.add_row(say("report.unseen"), str(result.unseen))
+    for name, figure in (result.out_of_scope or {}).items():
+        value = str(int(figure)) if name == "count" else f"{figure:.4f}"
+        table.add_row(say(f"report.oos.{name}"), value)
+    return table
+
+
+def columns(heads: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> Table:
+    """Rows under named columns."""
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    table.show_edge, table.padding = False, (0, 1, 0, 0)
+    for number, head in enumerate(heads):
+        table.add_column(head, style="bold" if number == 0 else "", no_wrap=number == 0)
+    for row in rows:
+        table.add_row(*(Text(str(one)) for one in row))
+    return table
+
+
+def family(name: str, members: Sequence[Mapping[str, Any]]) -> Table:
+    """The members of a family, with what each says of itself."""
+    keys = list(members[0]) if members else ["name"]
+    shown = [key for key in keys if key in ("name", "description", "languages", "splits", "licence")]
+    rows = [
+        [", ".join(one[key]) if isinstance(one[key], list) else one[key] for key in shown]
+        for one in members
+    ]
+    return columns([say(f"list.{key}") for key in shown], rows, title=name)

@@ -1,0 +1,1 @@
+"""Between what users have and numbers, in both directions: one codec a file."""

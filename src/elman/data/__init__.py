@@ -1,0 +1,16 @@
+"""From a source to rows in memory, and from lengths to batches.
+
+`read` takes a file, a frame, columns or dicts and gives `Records`; `holdout` sets a part of them aside;
+`Batches` says which examples go together, epoch by epoch; `read_vectors` reads pretrained word vectors.
+"""
+
+from __future__ import annotations
+
+from elman.data.batching import Batches
+from elman.data.labelling import labelled
+from elman.data.reading import read
+from elman.data.records import Records
+from elman.data.splitting import holdout
+from elman.data.vectors import read_vectors
+
+__all__ = ["Batches", "Records", "holdout", "labelled", "read", "read_vectors"]

@@ -1,0 +1,129 @@
+"""What an N-to-1 network believed after each step, and what its states and gates did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elman.data.batching import Batches
+from elman.errors import SettingsError
+from elman.ragged import Ragged
+from elman.structures.n_to_one import NToOne
+
+LONGEST = 2_000
+"""Steps beyond which a network that reads backwards is not asked about every beginning."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a reading.
+
+    Attributes:
+        token: what was read.
+        beliefs: the likeliest labels and their probabilities, had the sequence ended here.
+        norm: the length of the hidden state, `|h[t]|` (last layer, reading forwards).
+        change: how far the state moved, `|h[t] - h[t-1]|`.
+        gates: each gate's mean opening over the hidden units, between 0 and 1.
+    """
+
+    token: str
+    beliefs: list[tuple[Any, float]]
+    norm: float
+    change: float
+    gates: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A whole reading: its steps, and every state and gate by unit.
+
+    Attributes:
+        steps: one entry a token.
+        states: arrays `time hidden` by name and layer: `h_l0`, `z_l0`, `h_l0_reverse`, ...
+    """
+
+    steps: list[Step]
+    states: dict[str, np.ndarray] = field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The steps as JSON data; the arrays stay behind."""
+        steps = []
+        for number, one in enumerate(self.steps, 1):
+            beliefs = [{"label": label, "probability": p} for label, p in one.beliefs]
+            steps.append({"step": number, **asdict(one), "beliefs": beliefs})
+        return {"steps": steps}
+
+
+@torch.inference_mode()
+def look(
+    network: NToOne, xs: Ragged, tokens: Sequence[str], labels: Sequence[Any], top: int = 3
+) -> Trace:
+    """Trace one sequence.
+
+    A belief after `t` steps is the network's whole answer to the first `t` steps alone, which is well
+    defined for every direction and pooling: the last belief is the prediction.
+
+    Args:
+        network: in evaluation mode.
+        xs: a batch of one sequence.
+        tokens: a name for each step.
+        labels: a name for each output.
+        top: how many labels to keep a step.
+
+    Raises:
+        SettingsError: a sequence without steps, or too long a one for a network that reads backwards.
+    """
+    if len(xs) != 1 or not len(xs.values):
+        raise SettingsError("There is no step to look at.", expected="one sequence of at least one step")
+    recurrent = network.recurrent
+    names = (*recurrent.cell_type.states, *recurrent.cell_type.gates)
+    trace = network.run(xs, record=names).trace
+    last = f"_l{recurrent.num_layers - 1}"
+    h = trace["h" + last].values
+    before = torch.cat([torch.zeros_like(h[:1]), h[:-1]])
+    norms, changes = h.norm(dim=-1).tolist(), (h - before).norm(dim=-1).tolist()
+    openings = {name: trace[name + last].values.mean(-1).tolist() for name in recurrent.cell_type.gates}
+    chances, numbers = _beliefs(network, xs).topk(min(top, len(labels)), -1)
+    steps = [
+        Step(
+            token=token,
+            beliefs=[
+                (labels[n], p) for n, p in zip(numbers[t].tolist(), chances[t].tolist(), strict=True)
+            ],
+            norm=norms[t],
+            change=changes[t],
+            gates={name: values[t] for name, values in openings.items()},
+        )
+        for t, token in enumerate(tokens)
+    ]
+    return Trace(steps, {name: values.values.numpy() for name, values in trace.items()})
+
+
+def _beliefs(network: NToOne, xs: Ragged) -> Tensor:
+    """The probabilities after each step: `time outputs`."""
+    time = len(xs.values)
+    if not network.recurrent.bidirectional:
+        state, answers = network.start(1), []
+        for x in xs.values.split(1):
+            answer, state = network.step(x, state)
+            answers.append(answer)
+        return torch.cat(answers).softmax(-1)
+    if time > LONGEST:
+        raise SettingsError(
+            f"A network that reads backwards is asked anew about each of the {time} beginnings.",
+            expected=f"at most {LONGEST} steps",
+            received=f"{time} steps",
+            fix="shorten the text, or train with bidirectional=False",
+        )
+    beginnings = np.arange(1, time + 1)
+    batches = Batches(beginnings, batch_size=64, max_steps=20_000).ordered()
+    answers = xs.values.new_zeros(time, network.head.out_features, dtype=torch.float32)
+    for batch in batches:
+        prefixes = Ragged.of([xs.values[: beginnings[i]] for i in batch])
+        answers[torch.from_numpy(batch)] = network(prefixes)
+    return answers.softmax(-1)

@@ -1,0 +1,160 @@
+"""Tokens to vectors: a table of words, and beside it what a word's characters say of it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elman.errors import SettingsError
+from elman.layers.recurrent import Recurrent
+from elman.ragged import Ragged, offsets_of
+
+UNKNOWN = 1
+"""The number of the unknown word and of the unknown character; 0 is padding."""
+
+
+class Embedding(nn.Module):
+    """A vector for each token: its row in a table, joined by a vector made from its characters.
+
+        e = [ W[word] ; characters(c_1 … c_k) ]
+
+    A word that training never saw has its characters still, and in training every word is hidden
+    with the chance `word_dropout`, so that the characters learn to stand alone.
+
+    Args:
+        vocabulary: how many words the table has.
+        size: features of a word's row.
+        characters: what reads the characters (`CharacterNGrams`, `CharacterRecurrence`), or None.
+        word_dropout: chance that a word is replaced by the unknown one, in training.
+        dropout: chance that a feature of the vector is dropped, in training.
+
+    Shapes:
+        tokens: `steps 1+characters`, integers: the word's number, then those of its characters, 0 after
+        the last. Result: `steps output_size`.
+
+    >>> embedding = Embedding(100, 16, CharacterNGrams(8, buckets=50))
+    >>> embedding(torch.tensor([[7, 2, 5, 6, 3, 0]])).shape
+    torch.Size([1, 24])
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        size: int,
+        characters: CharacterNGrams | CharacterRecurrence | None = None,
+        word_dropout: float = 0.0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.words = nn.Embedding(vocabulary, size)
+        nn.init.normal_(self.words.weight, std=0.1)
+        self.characters = characters
+        self.word_dropout, self.dropout = word_dropout, dropout
+        self.output_size = size + (characters.output_size if characters is not None else 0)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        words = tokens[:, 0]
+        if self.training and self.word_dropout and self.characters is not None:
+            hidden = torch.rand(words.shape, device=words.device) < self.word_dropout
+            words = words.masked_fill(hidden, UNKNOWN)
+        rows = self.words(words)
+        if self.characters is None:
+            return F.dropout(rows, self.dropout, self.training)
+        # A word that occurs twice in a batch is read once.
+        unique, where = _distinct(tokens[:, 1:])
+        vectors = torch.cat([rows, self.characters(unique).index_select(0, where)], -1)
+        return F.dropout(vectors, self.dropout, self.training)
+
+    @torch.no_grad()
+    def fill(self, rows: Tensor, vectors: Tensor) -> None:
+        """Put pretrained vectors into the rows with these numbers."""
+        if vectors.shape[1] != self.words.embedding_dim:
+            raise SettingsError(
+                "The pretrained vectors have another size than the embedding.",
+                expected=f"{self.words.embedding_dim} numbers a word",
+                received=f"{vectors.shape[1]}",
+                fix=f"pass embedding_size={vectors.shape[1]}",
+            )
+        self.words.weight[rows] = vectors
+
+
+class CharacterNGrams(nn.Module):
+    """The mean of the vectors of a word's character n-grams, each found in a table by its hash.
+
+    Source: Bojanowski et al. 2017, arXiv 1607.04606.
+
+    Shapes: characters `words width`, integers, 0 after the last. Result: `words size`.
+
+    >>> layer = CharacterNGrams(4, buckets=10)
+    >>> layer(torch.tensor([[2, 9, 3, 0], [2, 3, 0, 0]])).shape
+    torch.Size([2, 4])
+    """
+
+    SIZES = (1, 2, 3, 4, 5)
+
+    def __init__(self, size: int, buckets: int = 10_000) -> None:
+        super().__init__()
+        self.table = nn.EmbeddingBag(buckets, size, mode="mean")
+        nn.init.normal_(self.table.weight, std=0.1)
+        self.buckets, self.output_size = buckets, size
+
+    def forward(self, characters: Tensor) -> Tensor:
+        characters = characters.to(torch.int64)
+        grams, real = [], []
+        for n in self.SIZES:
+            if n > characters.shape[1]:
+                break
+            windows = characters.unfold(1, n, 1)
+            weights = torch.tensor([1_000_003**k % 2**31 for k in range(n)], device=characters.device)
+            hashed = (windows * weights).sum(-1) * 2_654_435_761 + n
+            grams.append((hashed >> 7).remainder(self.buckets))
+            real.append(windows[..., -1] != 0)
+        found, mask = torch.cat(grams, 1), torch.cat(real, 1)
+        return self.table(found[mask], offsets_of(mask.sum(1))[:-1])
+
+
+class CharacterRecurrence(nn.Module):
+    """The last states of a recurrence that reads a word's characters in both directions.
+
+    Source: Ling et al. 2015, arXiv 1508.02096.
+
+    Shapes: characters `words width`, integers, 0 after the last. Result: `words size`.
+
+    >>> layer = CharacterRecurrence(6, characters=10)
+    >>> layer(torch.tensor([[2, 9, 3, 0], [2, 3, 0, 0]])).shape
+    torch.Size([2, 6])
+    """
+
+    def __init__(self, size: int, characters: int, cell: str = "gru") -> None:
+        super().__init__()
+        if size % 2:
+            raise SettingsError(
+                "The two directions share the size.", expected="an even size", received=size
+            )
+        self.table = nn.Embedding(characters, 32)
+        self.recurrent = Recurrent(cell, 32, size // 2, bidirectional=True)
+        self.output_size = size
+
+    def forward(self, characters: Tensor) -> Tensor:
+        lengths = (characters != 0).sum(1)
+        xs = Ragged.from_padded(characters, lengths)
+        final = self.recurrent(xs.with_values(self.table(xs.values))).final[0]
+        return torch.cat([final[0], final[1]], -1)
+
+
+def _distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct rows of a matrix of integers, and for each row the number of its like.
+
+    Rows are told apart by a hash, which is checked: `torch.unique(dim=0)` compares row by row, slowly.
+    """
+    weights = torch.arange(1, rows.shape[1] + 1, device=rows.device) * 0x9E3779B97F4A7C1
+    key = (rows.to(torch.int64) * (weights | 1)).sum(-1)
+    values, where = torch.unique(key, return_inverse=True)
+    one = where.new_empty(values.shape[0]).scatter_(
+        0, where, torch.arange(len(where), device=where.device)
+    )
+    unique = rows.index_select(0, one)
+    if torch.equal(unique.index_select(0, where), rows):
+        return unique, where
+    return torch.unique(rows, dim=0, return_inverse=True)

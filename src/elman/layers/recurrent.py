@@ -1,0 +1,173 @@
+"""A stack of recurrences: any number of layers, one direction or both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elman import cells
+from elman.cells.base import Cell, State
+from elman.errors import SettingsError, ShapeError
+from elman.ragged import Ragged
+from elman.scan import Scan, scan
+
+
+class Recurrent(nn.Module):
+    """Layers of one cell, each reading the outputs of the one below.
+
+    Parameter names, shapes and gate order are torch's (`weight_ih_l0`, `weight_hh_l0_reverse`, ...),
+    so that a `state_dict` of `torch.nn.RNN`, `LSTM` or `GRU` loads as it is.
+
+    Args:
+        cell: a name (`rnn`, `rnn-relu`, `lstm`, `gru`, ...).
+        input_size: features of a step.
+        hidden_size: features of a state, for each direction.
+        num_layers: how many layers.
+        bidirectional: whether a second scan reads each sequence backwards; outputs are joined.
+        dropout: chance that a feature is dropped between layers.
+        recurrent_dropout: chance that a recurrent weight is dropped, the same ones at every step of a
+            pass (variational; Merity et al. 2017, arXiv 1708.02182).
+        bias: whether the gates have biases.
+
+    Shapes:
+        xs: `steps input_size`. Outputs: `steps directions*hidden_size`.
+        A state: for each name in `Cell.states` a tensor `layers*directions batch hidden_size`.
+
+    Raises:
+        SettingsError: a size below 1 or a chance outside [0, 1).
+        ShapeError: input or state of other sizes.
+
+    >>> layer = Recurrent("gru", 8, 16, num_layers=2, bidirectional=True)
+    >>> xs = Ragged.of([torch.randn(5, 8), torch.randn(2, 8)])
+    >>> result = layer(xs)
+    >>> result.outputs.values.shape, result.final[0].shape
+    (torch.Size([7, 32]), torch.Size([4, 2, 16]))
+    """
+
+    def __init__(  # noqa: PLR0913 - torch's own arguments
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        for name, value in (
+            ("input_size", input_size),
+            ("hidden_size", hidden_size),
+            ("num_layers", num_layers),
+        ):
+            if value < 1:
+                raise SettingsError(
+                    f"{name} must be at least 1.", received=value, fix=f"pass {name}=1 or more"
+                )
+        for name, chance in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
+            if not 0.0 <= chance < 1.0:
+                raise SettingsError(f"{name} is a chance.", expected="0 <= chance < 1", received=chance)
+        self.cell = cell
+        self.cell_type: type[Cell] = cells.get(cell)
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bidirectional, self.dropout, self.recurrent_dropout = (
+            bidirectional,
+            dropout,
+            recurrent_dropout,
+        )
+        self.directions = 2 if bidirectional else 1
+        self.output_size = hidden_size * self.directions
+        for layer in range(num_layers):
+            size = input_size if layer == 0 else self.output_size
+            for suffix in self._suffixes(layer):
+                for name, shape in self.cell_type.shapes(size, hidden_size, bias=bias).items():
+                    self.register_parameter(name + suffix, nn.Parameter(torch.empty(shape)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, each cell by its own rule."""
+        for layer in range(self.num_layers):
+            for suffix in self._suffixes(layer):
+                self.cell_type.initialise(self._parameters_of(suffix))
+
+    def forward(self, xs: Ragged, state: State | None = None, record: Sequence[str] = ()) -> Scan:
+        """Run the stack. What is recorded comes back as `name_l0`, `name_l0_reverse`, ..."""
+        if state is None:
+            state = self.start(len(xs))
+        self._check_state(state, len(xs))
+        finals: list[State] = []
+        trace: dict[str, Ragged] = {}
+        for layer in range(self.num_layers):
+            if layer and self.dropout:
+                xs = xs.with_values(F.dropout(xs.values, self.dropout, self.training))
+            outputs = []
+            for direction, suffix in enumerate(self._suffixes(layer)):
+                before = tuple(one[len(finals)] for one in state)
+                result = scan(self._bound(suffix), xs, before, reverse=direction == 1, record=record)
+                outputs.append(result.outputs.values)
+                finals.append(result.final)
+                trace |= {name + suffix: values for name, values in result.trace.items()}
+            xs = xs.with_values(torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0])
+        return Scan(xs, tuple(torch.stack(one) for one in zip(*finals, strict=True)), trace)
+
+    def start(self, batch: int) -> State:
+        """The state before the first step: zeros."""
+        like: Tensor = next(self.parameters())
+        shape = (self.num_layers * self.directions, batch, self.hidden_size)
+        return tuple(like.new_zeros(shape) for _ in self.cell_type.states)
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """One step of every layer: `batch input_size` in, `batch hidden_size` and the next state out.
+
+        Raises:
+            SettingsError: the stack reads backwards too, so its first output needs the last input.
+        """
+        if self.bidirectional:
+            raise SettingsError(
+                "A bidirectional layer cannot go step by step: its first output needs the last input.",
+                fix="use bidirectional=False, or give the whole sequence",
+            )
+        after: list[State] = []
+        for layer in range(self.num_layers):
+            cell = self._bound(f"_l{layer}")
+            now, _ = cell.step(cell.project(x), tuple(one[layer] for one in state))
+            x = now[0]
+            after.append(now)
+        return x, tuple(torch.stack(one) for one in zip(*after, strict=True))
+
+    def _suffixes(self, layer: int) -> list[str]:
+        return [f"_l{layer}", f"_l{layer}_reverse"][: self.directions]
+
+    def _parameters_of(self, suffix: str) -> dict[str, Tensor]:
+        names = [name for name in self.cell_type.shapes(1, 1) if name + suffix in self._parameters]
+        return {name: self.get_parameter(name + suffix) for name in names}
+
+    def _bound(self, suffix: str) -> Cell:
+        weights = self._parameters_of(suffix)
+        if self.recurrent_dropout and self.training:
+            weights["weight_hh"] = F.dropout(weights["weight_hh"], self.recurrent_dropout)
+        return self.cell_type(**weights)
+
+    def _check_state(self, state: State, batch: int) -> None:
+        wanted = [(self.num_layers * self.directions, batch, self.hidden_size)] * len(
+            self.cell_type.states
+        )
+        shapes = [tuple(one.shape) for one in state]
+        if shapes != wanted:
+            raise ShapeError(
+                f"Recurrent({self.cell!r}) received a state that does not fit.",
+                expected=f"({', '.join(self.cell_type.states)}) of shapes {wanted}",
+                received=shapes,
+                fix="carry on the state of the same sequences, or pass None to start from zeros",
+            )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.cell}, {self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, "
+            f"bidirectional={self.bidirectional}, dropout={self.dropout}"
+        )

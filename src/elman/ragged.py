@@ -1,0 +1,248 @@
+"""A batch of sequences of unequal length, laid end to end: the only sequence type of elman."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from elman.errors import ShapeError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class Ragged:
+    """Sequences of unequal length: `values` holds all steps, `offsets` where each sequence starts.
+
+    Sequence `i` is `values[offsets[i]:offsets[i + 1]]`. There is no padding, so padding can never
+    change an answer. Lengths 0 and 1 are legal, and so is a batch of no sequence at all.
+
+    Shapes:
+        values: `steps *features`, the steps of the first sequence first.
+        offsets: `batch + 1`, int64, from 0 to `steps`, never falling.
+
+    Raises:
+        ShapeError: the offsets do not describe the values.
+
+    >>> xs = Ragged.of([torch.tensor([1.0, 2.0, 3.0]), torch.tensor([]), torch.tensor([4.0])])
+    >>> xs.lengths.tolist(), xs.offsets.tolist(), len(xs)
+    ([3, 0, 1], [0, 3, 3, 4], 3)
+    >>> xs.padded()
+    tensor([[1., 2., 3.],
+            [0., 0., 0.],
+            [4., 0., 0.]])
+    """
+
+    values: Tensor
+    offsets: Tensor
+
+    # Not a dataclass: what moves a batch between precisions takes a frozen one for an error.
+    def __init__(self, values: Tensor, offsets: Tensor) -> None:
+        self.__dict__.update(values=values, offsets=offsets)
+        sound = (
+            offsets.dim() == 1
+            and offsets.dtype == torch.int64
+            and offsets.numel() >= 1
+            and self.values.dim() >= 1
+            and int(offsets[0]) == 0
+            and int(offsets[-1]) == self.values.shape[0]
+            and not bool((offsets[1:] < offsets[:-1]).any())
+        )
+        if not sound:
+            raise ShapeError(
+                "These offsets do not describe these values.",
+                expected=f"int64 offsets that rise from 0 to the number of steps, {self.values.shape[:1]}",
+                received=f"{offsets.dtype} of shape {tuple(offsets.shape)}: {offsets.flatten()[:8].tolist()}",
+                fix="build it with Ragged.of(list_of_tensors) or Ragged.from_padded(values, lengths)",
+            )
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Ragged does not change: make another one to set its {name}")
+
+    # --- made from ---
+
+    @classmethod
+    def of(cls, sequences: Sequence[Tensor]) -> Self:
+        """From a list of tensors, each `time *features`; an empty list gives an empty batch."""
+        if not sequences:
+            return cls(torch.zeros(0), torch.zeros(1, dtype=torch.int64))
+        shapes = {tuple(one.shape[1:]) for one in sequences}
+        if len(shapes) != 1 or any(one.dim() == 0 for one in sequences):
+            raise ShapeError(
+                "The sequences of one batch must have the same features at every step.",
+                expected="tensors of shape (time, *features) with equal features",
+                received=f"features {sorted(shapes)}",
+                fix="give each sequence the same number of columns",
+            )
+        lengths = torch.tensor([one.shape[0] for one in sequences], dtype=torch.int64)
+        return cls(torch.cat(list(sequences)), offsets_of(lengths).to(sequences[0].device))
+
+    @classmethod
+    def from_padded(cls, padded: Tensor, lengths: Tensor | Sequence[int]) -> Self:
+        """From a padded tensor `batch time *features` and the true length of each row."""
+        lengths = torch.as_tensor(lengths, dtype=torch.int64, device=padded.device)
+        limit = padded.shape[1] if padded.dim() > 1 else 0
+        fits = lengths.shape == padded.shape[:1] and bool(((lengths >= 0) & (lengths <= limit)).all())
+        if not fits:
+            raise ShapeError(
+                "The lengths do not fit the padded tensor.",
+                expected=f"{padded.shape[0]} lengths between 0 and {limit}",
+                received=lengths.tolist(),
+                fix="pass a tensor of shape (batch, time, ...) with one length a row",
+            )
+        mask = torch.arange(limit, device=padded.device) < lengths[:, None]
+        return cls(padded[mask], offsets_of(lengths))
+
+    @classmethod
+    def from_packed(cls, packed: PackedSequence) -> Self:
+        """From torch's `PackedSequence`, in the order in which its sequences were before sorting."""
+        counts = packed.batch_sizes
+        batch = int(counts[0])
+        lengths = (counts[None, :] > torch.arange(batch)[:, None]).sum(1)
+        if packed.unsorted_indices is not None:
+            lengths = lengths[packed.unsorted_indices.to(lengths.device)]
+        offsets = offsets_of(lengths).to(packed.data.device)
+        order = packed.sorted_indices
+        walk = Walk.over(offsets, order=order if order is not None else torch.arange(batch))
+        return cls(walk.back(packed.data), offsets)
+
+    @classmethod
+    def from_nested(cls, nested: Tensor) -> Self:
+        """From a jagged `torch.nested` tensor `batch time *features`, without a copy."""
+        jagged: Any = nested
+        if jagged.layout != torch.jagged or jagged.lengths() is not None:
+            raise ShapeError(
+                "This nested tensor is not jagged, or has holes.",
+                expected="layout torch.jagged, contiguous",
+                received=jagged.layout,
+                fix="torch.nested.nested_tensor(list_of_tensors, layout=torch.jagged)",
+            )
+        return cls(jagged.values(), jagged.offsets().to(torch.int64))
+
+    # --- turned into ---
+
+    def unbind(self) -> list[Tensor]:
+        """One tensor a sequence; views, not copies."""
+        return list(self.values.split(self.lengths.tolist()))
+
+    def padded(self, fill: float = 0.0) -> Tensor:
+        """A padded tensor `batch time *features`, time being the longest length."""
+        longest = int(self.lengths.max()) if len(self) else 0
+        shape = (len(self), longest, *self.values.shape[1:])
+        return self.values.new_full(shape, fill).index_put((self.rows, self.positions), self.values)
+
+    def packed(self) -> PackedSequence:
+        """torch's `PackedSequence`, longest first. A sequence of length 0 cannot be packed."""
+        if len(self) == 0 or int(self.lengths.min()) == 0:
+            raise ShapeError(
+                "PackedSequence has no place for a sequence without steps.",
+                expected="every length at least 1",
+                received=f"lengths {self.lengths.tolist()}",
+                fix="leave the empty sequences out, or stay with Ragged",
+            )
+        walk = Walk.over(self.offsets)
+        unsorted = torch.empty_like(walk.order).scatter_(
+            0, walk.order, torch.arange(len(self), device=walk.order.device)
+        )
+        return PackedSequence(
+            walk.along(self.values), torch.tensor(walk.sizes, dtype=torch.int64), walk.order, unsorted
+        )
+
+    def nested(self) -> Tensor:
+        """A jagged `torch.nested` tensor `batch time *features`, without a copy."""
+        return torch.nested.nested_tensor_from_jagged(self.values, self.offsets)
+
+    def with_values(self, values: Tensor) -> Ragged:
+        """The same lengths with other values, one row a step."""
+        return Ragged(values, self.offsets)
+
+    def to(self, *args: Any, **kwargs: Any) -> Ragged:
+        """`values.to(...)`, the offsets following to the same device."""
+        values = self.values.to(*args, **kwargs)
+        return Ragged(values, self.offsets.to(values.device))
+
+    # --- facts ---
+
+    def __len__(self) -> int:
+        return self.offsets.shape[0] - 1
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.unbind())
+
+    def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray) -> Ragged:
+        """A batch of the sequences chosen: one number, a slice, an array of numbers, or a mask."""
+        numbers = np.array(np.arange(len(self))[index], order="C", ndmin=1)
+        chosen = torch.from_numpy(numbers).to(self.offsets.device)
+        offsets = offsets_of(self.lengths[chosen])
+        shift = (self.offsets[chosen] - offsets[:-1]).repeat_interleave(offsets.diff())
+        return Ragged(self.values[shift + torch.arange(len(shift), device=shift.device)], offsets)
+
+    def __repr__(self) -> str:
+        features = tuple(self.values.shape[1:])
+        return f"Ragged(lengths={self.lengths.tolist()}, features={features}, {self.values.dtype})"
+
+    @cached_property
+    def lengths(self) -> Tensor:
+        """The number of steps of each sequence: `batch`, int64."""
+        return self.offsets.diff()
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """The sequence that each step belongs to: `steps`, int64."""
+        numbers = torch.arange(len(self), device=self.offsets.device)
+        return numbers.repeat_interleave(self.lengths)
+
+    @cached_property
+    def positions(self) -> Tensor:
+        """Each step's place in its own sequence, from 0: `steps`, int64."""
+        starts = self.offsets[:-1].repeat_interleave(self.lengths)
+        return torch.arange(self.values.shape[0], device=self.offsets.device) - starts
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """The order in which a recurrence visits the steps of a batch: time by time, longest first.
+
+    At time `t` the first `sizes[t]` sequences of `order` are still running, so that the running
+    ones are always a leading slice. Backwards, each sequence starts at its own last step.
+    """
+
+    order: Tensor
+    index: Tensor
+    sizes: list[int]
+
+    @classmethod
+    def over(cls, offsets: Tensor, *, reverse: bool = False, order: Tensor | None = None) -> Walk:
+        """The walk over sequences with these offsets, in O(steps)."""
+        xs = Ragged(torch.empty(int(offsets[-1]), 0, device=offsets.device), offsets)
+        lengths, steps = xs.lengths, int(offsets[-1])
+        if order is None:
+            order = torch.argsort(lengths, descending=True, stable=True)
+        order = order.to(offsets.device)
+        rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(xs), device=order.device))
+        times = lengths[xs.rows] - 1 - xs.positions if reverse else xs.positions
+        sizes = torch.bincount(times)
+        place = offsets_of(sizes)[times] + rank[xs.rows]
+        here = torch.arange(steps, device=offsets.device)
+        return cls(order, torch.empty_like(place).scatter_(0, place, here), sizes.tolist())
+
+    def along(self, values: Tensor) -> Tensor:
+        """Values in batch order, put into the order of the walk."""
+        return values.index_select(0, self.index)
+
+    def back(self, values: Tensor) -> Tensor:
+        """Values in the order of the walk, put back into batch order."""
+        here = torch.arange(self.index.shape[0], device=self.index.device)
+        return values.index_select(0, torch.empty_like(self.index).scatter_(0, self.index, here))
+
+
+def offsets_of(lengths: Tensor) -> Tensor:
+    """The offsets of sequences with these lengths: a zero, then the running sum."""
+    return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])

@@ -1,0 +1,83 @@
+"""N-to-1: a whole sequence goes in, one answer comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elman.cells.base import State
+from elman.layers.pooling import Pooling
+from elman.layers.recurrent import Recurrent
+from elman.ragged import Ragged
+from elman.scan import Scan
+
+StepState = tuple[State, tuple[Tensor, ...]]
+
+
+class NToOne(nn.Module):
+    """The output layer applied to what the recurrence has made of the whole sequence.
+
+        h[t] = cell(h[t-1], x[t])        y = W_y·pool(h[1] … h[T]) + b_y
+
+    With `pooling="last"` and one direction, `pool` is `h[T]`: the tokens `What time is it ?` go in
+    one by one, each step using the one before, and the fifth output names the intent.
+
+    Args:
+        inputs: a module from steps to features, step by step (an `Embedding`; `nn.Identity`).
+        recurrent: the stack of recurrences.
+        pooling: `last`, `max`, `mean` or `attention`.
+        outputs: how many numbers the answer has (a logit a class).
+        dropout: chance that a feature is dropped before the output layer.
+
+    Shapes: xs `steps features`. Result: `batch outputs`.
+
+    >>> network = NToOne(nn.Identity(), Recurrent("gru", 3, 8), outputs=4)
+    >>> network(Ragged.of([torch.randn(5, 3), torch.randn(2, 3)])).shape
+    torch.Size([2, 4])
+    """
+
+    def __init__(
+        self,
+        inputs: nn.Module,
+        recurrent: Recurrent,
+        *,
+        outputs: int,
+        pooling: str = "last",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.inputs, self.recurrent, self.dropout = inputs, recurrent, dropout
+        self.pooling = Pooling(pooling, recurrent.output_size)
+        self.head = nn.Linear(self.pooling.output_size, outputs)
+
+    def forward(self, xs: Ragged) -> Tensor:
+        return self.answer(self.run(xs))
+
+    def run(self, xs: Ragged, record: Sequence[str] = ()) -> Scan:
+        """The recurrence over the whole of each sequence; `record` keeps gates and states."""
+        return self.recurrent(xs.with_values(self.inputs(xs.values)), record=record)
+
+    def answer(self, scan: Scan) -> Tensor:
+        """The answer to each sequence, from its scan: `batch outputs`."""
+        directions = self.recurrent.directions
+        last = torch.cat(list(scan.final[0][-directions:]), -1)
+        pooled = self.pooling(scan.outputs, last)
+        return self.head(F.dropout(pooled, self.dropout, self.training))
+
+    def start(self, batch: int) -> StepState:
+        """The state before the first step, of sequences given step by step."""
+        state = self.recurrent.start(batch)
+        return state, self.pooling.start(state[0][-1])
+
+    def step(self, x: Tensor, state: StepState) -> tuple[Tensor, StepState]:
+        """One more step of each sequence: the answer had it ended here, and the state after it.
+
+        Raises:
+            SettingsError: the recurrence is bidirectional.
+        """
+        h, recurrent = self.recurrent.step(self.inputs(x), state[0])
+        pooled, summary = self.pooling.step(h, state[1])
+        return self.head(pooled), (recurrent, summary)

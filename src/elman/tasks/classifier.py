@@ -1,0 +1,396 @@
+"""One label for a whole sequence: intents, sentiment, topics, patterns in numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from elman import metrics, registry, runs
+from elman.codecs.label import Label
+from elman.codecs.series import Series
+from elman.codecs.text import Text, TextSettings
+from elman.data import Batches, Records, holdout, labelled, read_vectors
+from elman.errors import DataError, SettingsError
+from elman.inspection import Trace, look
+from elman.layers.embedding import CharacterNGrams, CharacterRecurrence, Embedding
+from elman.layers.recurrent import Recurrent
+from elman.ragged import Ragged
+from elman.storage import Saved
+from elman.streaming import Stream
+from elman.structures.n_to_one import NToOne
+from elman.tasks.base import Estimator, Prediction, Predictions, Report
+from elman.training import Problem, Training, fit, is_main, seeded
+
+
+class Classifier(Estimator):
+    """Names the class of a sequence: of a text, or of a sequence of numbers.
+
+        h[t] = cell(h[t-1], x[t])        p(label) = softmax(W_y·pool(h[1] … h[T]) + b_y)
+
+    Args:
+        cell: `rnn`, `rnn-relu`, `lstm`, `gru`, or any other that `elman list cells` names.
+        hidden_size: hidden units of each direction.
+        num_layers: layers of recurrence.
+        bidirectional: whether to read from the end as well.
+        pooling: `last`, `max`, `mean` or `attention`: what the answer is made from.
+        text: how text becomes vectors; ignored for numbers.
+        training: how the network is trained, with the seed.
+
+    Attributes after `fit`:
+        classes_: the labels, sorted. network_: the `NToOne`. input_, label_: the codecs.
+        history_: the figures of each epoch.
+
+    >>> texts, labels = ["good film", "bad film", "a good one", "so bad"] * 8, ["+", "-", "+", "-"] * 8
+    >>> clf = Classifier(hidden_size=8, training=Training(epochs=30, batch_size=4)).fit(texts, labels)
+    >>> clf.predict("good").label
+    '+'
+    """
+
+    task: ClassVar[str] = "classifier"
+    kind: ClassVar[str] = "classifier"
+
+    def __init__(
+        self,
+        cell: str = "gru",
+        hidden_size: int = 128,
+        num_layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        pooling: str = "attention",
+        text: TextSettings = TextSettings(),  # noqa: B008 - frozen
+        training: Training = Training(),  # noqa: B008 - frozen
+    ) -> None:
+        self.cell, self.hidden_size, self.num_layers = cell, hidden_size, num_layers
+        self.bidirectional, self.pooling = bidirectional, pooling
+        self.text, self.training = text, training
+
+    # --- learning ---
+
+    def fit(
+        self,
+        source: Any,
+        y: Sequence[Any] | None = None,
+        *,
+        text: str = "text",
+        label: str = "label",
+        dev: Any = None,
+        out: str | Path | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Train on labelled sequences.
+
+        Args:
+            source: a file (CSV, TSV, JSONL, Parquet), a data frame, a dict of columns, or, with `y`, a
+                list of sequences: strings, or lists of numbers.
+            y: their labels, where `source` holds none.
+            text: the column of sequences.
+            label: the column of labels.
+            dev: what the best epoch is chosen on: like `source`, or a pair `(sequences, labels)`. A tenth
+                of `source` is set aside, label by label, if it is None.
+            out: a folder for the run: checkpoints, figures, the model. A run that was interrupted there
+                goes on, to the same result.
+            about: facts for the model card, by name.
+
+        Raises:
+            DataError: a column or value that cannot be used, with its file and line.
+            TrainingError: the loss is not finite, or the folder holds another run.
+        """
+        vars(self).pop("network_", None)  # a fit that fails must not leave half of two models
+        self._text_column, self._label_column = text, label
+        self.about_ = dict(about or {})
+        train = self._examples(source, y)
+        if dev is None:
+            kept, held = holdout(train.column(label), seed=self.training.seed)
+            train, held_rows = train.select(kept), train.select(held)
+        else:
+            held_rows = self._examples(*dev) if isinstance(dev, tuple) else self._examples(dev)
+        self.label_ = Label().fit(train.column(label))
+        self.classes_ = np.array(self.label_.labels)
+        self.input_, vectors = self._input(train.column(text))
+        examples = self._encoded(train), self._encoded(held_rows)
+        folder = None if out is None else Path(out)
+        if folder is not None:  # only now: a run is not begun with data that cannot be used
+            both = [[rows.column(text), rows.column(label)] for rows in (train, held_rows)]
+            identity = {"task": self.task, **self._config(), "data": runs.checksum(both)}
+            runs.begin(folder, identity, {"text": text, "label": label, **self.about_})
+        with seeded(self.training.seed):
+            self.network_ = self._network()
+            if vectors is not None:
+                self.network_.inputs.fill(*vectors)  # pyright: ignore[reportCallIssue]
+            self._learn(*examples, folder)
+        if folder is not None and is_main():
+            self.save(folder)
+        return self
+
+    def _encoded(self, rows: Records) -> tuple[Ragged, Tensor]:
+        """The steps and the label's number of each row; one past the last for a label never seen."""
+        xs = self.input_.encode(rows.column(self._text_column))
+        rows.refuse(
+            self._text_column,
+            torch.nonzero(xs.lengths == 0).flatten().tolist(),
+            "have nothing to read",
+            expected="at least one token, or one number",
+            fix="fill these rows or take them out",
+        )
+        return xs, self._numbers(rows.column(self._label_column))
+
+    def _learn(
+        self, train: tuple[Ragged, Tensor], dev: tuple[Ragged, Tensor], folder: Path | None
+    ) -> None:
+        (xs, ys), (held, truth) = train, dev
+        smoothing = self.training.label_smoothing
+
+        def loss(model: Any, batch: tuple[Ragged, Tensor]) -> Tensor:
+            return F.cross_entropy(model(batch[0]), batch[1], label_smoothing=smoothing)
+
+        def evaluate(_: Any) -> dict[str, float]:
+            logits = self._logits(held)
+            known = truth < len(self.classes_)
+            miss = float(F.cross_entropy(logits[known], truth[known])) if known.any() else 0.0
+            return {"accuracy": metrics.accuracy(truth, logits.argmax(-1)), "dev_loss": miss}
+
+        problem = Problem(
+            lengths=xs.lengths.tolist(),
+            batch=lambda chosen: (xs[chosen], ys[chosen]),
+            loss=loss,
+            evaluate=evaluate if len(held) else None,
+        )
+        place = fit(self.network_, problem, self.training, folder)
+        self.history_ = place.history
+        best = place.history[place.best_epoch - 1]
+        names = {"loss": "train_loss", "accuracy": "dev_accuracy", "dev_loss": "dev_loss"}
+        self.figures_ = {names[name]: best[name] for name in names if name in best}
+        self.figures_ |= {
+            "epochs": place.epoch,
+            "best_epoch": place.best_epoch,
+            "minutes": place.seconds / 60,
+        }
+
+    def _examples(self, source: Any, y: Sequence[Any] | None = None) -> Records:
+        return labelled(source, y, text=self._text_column, label=self._label_column)
+
+    def _input(self, raw: Sequence[Any]) -> tuple[Text | Series, tuple[Tensor, Tensor] | None]:
+        """The codec that suits the sequences, and pretrained rows for its table if there are any."""
+        if not isinstance(raw[0], str):
+            return Series().fit(raw), None
+        if self.text.vectors is None:
+            return Text(self.text).fit(raw), None
+        # The words of the training set, then the file's own most frequent ones.
+        seen = Text(self.text).fit(raw).tokenizer.get_vocab()
+        words, vectors = read_vectors(self.text.vectors, keep=seen)
+        more, others = read_vectors(self.text.vectors, limit=self.text.vocabulary)
+        settings = self.text
+        if "embedding_size" not in settings.model_fields_set:
+            settings = settings.model_copy(update={"embedding_size": others.shape[1]})
+        codec = Text(settings).fit(raw, extra=more)
+        rows = torch.tensor(codec.numbers([*more, *words]))
+        return codec, (rows, torch.from_numpy(np.concatenate([others, vectors])))
+
+    def _network(self) -> NToOne:
+        training, codec = self.training, self.input_
+        if isinstance(codec, Series):
+            inputs, size = torch.nn.Identity(), codec.features
+        else:
+            inputs = self._embedding(codec)
+            size = inputs.output_size
+        recurrent = Recurrent(
+            self.cell,
+            size,
+            self.hidden_size,
+            self.num_layers,
+            bidirectional=self.bidirectional,
+            dropout=training.dropout,
+            recurrent_dropout=training.recurrent_dropout,
+        )
+        outputs = len(self.label_.labels)
+        return NToOne(inputs, recurrent, outputs=outputs, pooling=self.pooling, dropout=training.dropout)
+
+    def _embedding(self, codec: Text) -> Embedding:
+        characters = None
+        if codec.width and self.text.characters == "ngrams":
+            characters = CharacterNGrams(self.text.character_size)
+        elif codec.width:
+            characters = CharacterRecurrence(self.text.character_size, codec.letters)
+        training, size = self.training, codec.settings.embedding_size
+        return Embedding(codec.size, size, characters, training.word_dropout, training.dropout)
+
+    # --- asking ---
+
+    def predict(self, source: Any) -> Any:
+        """The label of one sequence, or of each in a list.
+
+        A string or a single sequence of numbers gives a `Prediction`; a list of them gives
+        `Predictions`, a list that is also an array of labels. A text without a token has no steps: the
+        answer is what the network holds likely before it reads anything.
+        """
+        if not hasattr(source, "__len__"):
+            raise DataError("This is no sequence, and no list of them.", received=repr(source)[:80])
+        single = isinstance(source, str) or (len(source) > 0 and isinstance(source[0], Real))
+        answers = self._predictions(self.decision_function([source] if single else source).softmax(-1))
+        return answers[0] if single else answers
+
+    def predict_proba(self, sequences: Sequence[Any]) -> np.ndarray:
+        """The probability of each label, in the order of `classes_`: `batch labels`."""
+        return self.decision_function(sequences).softmax(-1).numpy()
+
+    def decision_function(self, sequences: Sequence[Any]) -> Tensor:
+        """The logit of each label, in the order of `classes_`: `batch labels`."""
+        self._check_fitted()
+        if not isinstance(sequences, str):
+            sequences = list(sequences)
+        return self._logits(self.input_.encode(sequences))
+
+    def score(self, source: Any, y: Sequence[Any] | None = None) -> float:
+        """The accuracy on labelled sequences."""
+        return self.evaluate(source, y).accuracy
+
+    def evaluate(
+        self, source: Any, y: Sequence[Any] | None = None, *, out_of_scope: Sequence[Any] | None = None
+    ) -> Report:
+        """How good the predictions are on labelled sequences.
+
+        A row whose label was never seen in training counts as an error, and `Report.unseen` tells how many
+        there were. With `out_of_scope`, sequences that belong to no label, the report tells how well the
+        highest logit sets them apart from `source`.
+        """
+        self._check_fitted()
+        rows = self._examples(source, y)
+        truth = self._numbers(rows.column(self._label_column))
+        logits = self.decision_function(rows.column(self._text_column))
+        report = Report(
+            count=len(rows),
+            accuracy=metrics.accuracy(truth, logits.argmax(-1)),
+            macro_f1=metrics.macro_f1(truth, logits.argmax(-1)),
+            unseen=int((truth == len(self.classes_)).sum()),
+        )
+        if out_of_scope is None:
+            return report
+        within, beyond = logits.amax(-1), self.decision_function(out_of_scope).amax(-1)
+        known = torch.arange(len(within) + len(beyond)) < len(within)
+        report.out_of_scope = {
+            "count": len(beyond),
+            "auroc": metrics.auroc(torch.cat([within, beyond]), known),
+            "recall_at_95": metrics.recall_at(within, beyond, 0.95),
+        }
+        return report
+
+    def inspect(self, sequence: Any, top: int = 3) -> Trace:
+        """What the network believed after each step, and what its state and gates did."""
+        self._check_fitted()
+        xs = self.input_.encode([sequence])
+        if isinstance(self.input_, Text):
+            tokens = self.input_.tokens(sequence)
+        else:
+            tokens = [str(step) for step in np.asarray(sequence).tolist()]
+        return look(self.network_, xs, tokens, self.label_.labels, top)
+
+    def stream(self) -> Stream[Prediction]:
+        """A session that reads piece by piece in constant memory.
+
+        Raises:
+            SettingsError: the network reads backwards too.
+        """
+        self._check_fitted()
+        if self.bidirectional:
+            raise SettingsError(
+                "A bidirectional network cannot stream: its first output needs the last input.",
+                fix="train with bidirectional=False",
+            )
+        codec = self.input_
+
+        def encode(piece: Any) -> Ragged:
+            if isinstance(codec, Text):
+                return codec.encode([piece])
+            steps = np.asarray(piece)
+            if steps.ndim < 2 and steps.size % codec.features == 0:
+                steps = steps.reshape(-1, codec.features)
+            return codec.encode([steps])
+
+        return Stream(self.network_, encode, lambda logits: self._predictions(logits.softmax(-1))[0])
+
+    @torch.inference_mode()
+    def _logits(self, xs: Ragged) -> Tensor:
+        self.network_.eval()
+        device = self.network_.head.weight.device
+        logits = torch.zeros(len(xs), len(self.classes_))
+        for batch in Batches(xs.lengths.numpy(), batch_size=256, max_steps=200_000).ordered():
+            logits[torch.from_numpy(batch)] = self.network_(xs[batch].to(device)).float().cpu()
+        return logits
+
+    def _predictions(self, chances: Tensor) -> Predictions:
+        best, order = chances.sort(-1, descending=True)
+        labels = self.label_.labels
+        return Predictions(
+            Prediction([(labels[number], p) for number, p in zip(numbers, values, strict=True)])
+            for numbers, values in zip(order.tolist(), best.tolist(), strict=True)
+        )
+
+    def _numbers(self, labels: Sequence[Any]) -> Tensor:
+        """The numbers of labels, one past the last for those never seen."""
+        beyond = len(self.label_.labels)
+        known = [self.label_.encode([one])[0] if self.label_.knows(one) else beyond for one in labels]
+        return torch.tensor([int(one) for one in known], dtype=torch.int64)
+
+    # --- keeping ---
+
+    def _config(self) -> dict[str, Any]:
+        settings = self.get_params()
+        return settings | {"text": self.text.model_dump(), "training": self.training.model_dump()}
+
+    def _saved(self) -> Saved:
+        codecs = {
+            name: {"name": codec.name, "config": codec.config()}
+            for name, codec in (("input", self.input_), ("label", self.label_))
+        }
+        config = {
+            "task": self.task,
+            "structure": "n-to-one",
+            "estimator": self._config(),
+            "columns": {"text": self._text_column, "label": self._label_column},
+            "codecs": codecs,
+            "about": self.about_,
+        }
+        facts = {
+            "Network": f"{self.cell}, hidden size {self.hidden_size}, {self.num_layers} layer(s), "
+            f"{'both directions' if self.bidirectional else 'one direction'}, pooling {self.pooling}",
+            "Parameters": sum(one.numel() for one in self.network_.parameters()),
+            "Labels": len(self.classes_),
+            "Seed": self.training.seed,
+        }
+        card = runs.card("A classifier made with elman", facts, self.figures_, self.about_)
+        files = {
+            "metrics.json": runs.pretty(self.figures_),
+            "README.md": card.encode(),
+            **self.input_.files(),
+        }
+        return Saved(config, self.network_.state_dict(), files)
+
+    @classmethod
+    def restore(cls, saved: Saved) -> Self:
+        config = saved.config
+        settings = config["estimator"] | {
+            "text": TextSettings(**config["estimator"]["text"]),
+            "training": Training(**config["estimator"]["training"]),
+        }
+        self = cls(**settings)
+        self._text_column, self._label_column = config["columns"]["text"], config["columns"]["label"]
+        self.about_ = config["about"]
+        codecs = config["codecs"]
+        for name in ("input", "label"):
+            codec = registry.get("codecs", codecs[name]["name"])
+            setattr(self, f"{name}_", codec.restore(codecs[name]["config"], saved.files))
+        self.classes_ = np.array(self.label_.labels)
+        self.figures_ = json.loads(saved.files["metrics.json"])
+        self.history_ = []
+        self.network_ = self._network()
+        self.network_.load_state_dict(saved.tensors)
+        self.network_.eval()
+        return self
