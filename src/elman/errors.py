@@ -7,6 +7,7 @@
     ├── UnknownNameError    no cell, codec, dataset, ... of that name   (also a LookupError)
     ├── NotFittedError      asked before `fit`                          (also a ValueError, AttributeError)
     ├── TrainingError       the training cannot go on                   (also a RuntimeError)
+    ├── BackendError        a scan that cannot run here                 (also a RuntimeError)
     ├── StorageError        a folder that cannot be read or written     (also an OSError)
     └── MissingExtraError   an optional package is not installed        (also an ImportError)
 
@@ -105,6 +106,10 @@ class NotFittedError(ElmanError, ValueError, AttributeError):
 
 class TrainingError(ElmanError, RuntimeError):
     """The training cannot go on: a loss that is not finite, a run that cannot be resumed."""
+
+
+class BackendError(ElmanError, RuntimeError):
+    """A backend of the scan that is not there, or cannot do what it is asked."""
 
 
 class StorageError(ElmanError, OSError):

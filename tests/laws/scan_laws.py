@@ -25,7 +25,10 @@ def same_scan(left: Scan, right: Scan) -> None:
 
 
 def equals_the_loop(cell_type: type[Cell], case: Case) -> None:
-    """Outputs, final states, all that can be recorded, and the gradient of every tensor that went in."""
+    """Outputs, final states, all that can be recorded, and the gradient of every tensor that went in.
+
+    What is recorded has no gradient: it is for looking at.
+    """
     cell, xs, state = made(cell_type, case)
     weights = weights_of(cell_type, case, numbers_of(case))
     leaves = [xs.values, *state, *weights.values()]
@@ -44,6 +47,8 @@ def equals_the_loop(cell_type: type[Cell], case: Case) -> None:
     for name, one, other in zip(what, ours, hand, strict=True):
         same(one, other, name)
 
+    assert not any(one.values.requires_grad for one in result.trace.values())
+    ours, hand = ours[: 1 + len(state)], hand[: 1 + len(state)]
     draw = numbers_of(Case(seed=case.seed + 1, dtype=case.dtype))
     scales = [draw(*one.shape) for one in hand]
     nothing = sum(0 * leaf.sum() for leaf in leaves)  # so that an empty batch has gradients, of zero

@@ -12,24 +12,27 @@ from torch import Tensor
 from elman import cells, registry
 from elman.errors import SettingsError, ShapeError, UnknownNameError
 from elman.ragged import Ragged
-from elman.scan import scan
+from elman.scan import backend, library, scan
 
 from .cases import CASES, Case, made, numbers_of, weights_of
 from .scan_laws import LAWS
 
 CELLS = registry.names("cells")
+BACKENDS = ("auto", "reference") if library.library() else ("reference",)
 
 
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("by", BACKENDS)
 @given(case=CASES)
 @example(case=Case())
 @example(case=Case(reverse=True, bias=False, dtype=torch.float32))
 @example(case=Case(lengths=()))
 @example(case=Case(lengths=(0, 0)))
 @example(case=Case(lengths=(1,)))
-def test_every_cell_obeys(name: str, law: str, case: Case) -> None:
-    LAWS[law](cells.get(name), case)
+def test_every_cell_obeys(by: str, name: str, law: str, case: Case) -> None:
+    with backend(by):
+        LAWS[law](cells.get(name), case)
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -76,7 +76,7 @@ class Cell(ABC):
 
         W_ih·x + b_ih + b_hh
         """
-        self._check(x)
+        self.check(x)
         bias = None if self.bias_ih is None or self.bias_hh is None else self.bias_ih + self.bias_hh
         return F.linear(x, self.weight_ih, bias)
 
@@ -89,7 +89,8 @@ class Cell(ABC):
         like = self.weight_hh
         return tuple(like.new_zeros(batch, self.hidden_size) for _ in self.states)
 
-    def _check(self, x: Tensor) -> None:
+    def check(self, x: Tensor) -> None:
+        """Raise a ShapeError where these steps do not fit the cell."""
         if x.shape[-1] != self.input_size:
             name = f"{type(self).__name__}(input_size={self.input_size})"
             raise ShapeError(

@@ -33,7 +33,7 @@ class GRU(Cell):
 
     def project(self, x: Tensor) -> Tensor:
         """`W_ih·x + b_ih`: the recurrent bias stays inside the step, under the reset gate."""
-        self._check(x)
+        self.check(x)
         return F.linear(x, self.weight_ih, self.bias_ih)
 
     def step(self, projected: Tensor, state: State) -> tuple[State, dict[str, Tensor]]:

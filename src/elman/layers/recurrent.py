@@ -12,7 +12,7 @@ from elman import cells
 from elman.cells.base import Cell, State
 from elman.errors import SettingsError, ShapeError
 from elman.ragged import Ragged
-from elman.scan import Scan, scan
+from elman.scan import Scan, scan_layer
 
 
 class Recurrent(nn.Module):
@@ -105,15 +105,19 @@ class Recurrent(nn.Module):
         for layer in range(self.num_layers):
             if layer and self.dropout:
                 xs = xs.with_values(F.dropout(xs.values, self.dropout, self.training))
-            outputs = []
-            for direction, suffix in enumerate(self._suffixes(layer)):
-                before = tuple(one[len(finals)] for one in state)
-                result = scan(self._bound(suffix), xs, before, reverse=direction == 1, record=record)
-                outputs.append(result.outputs.values)
-                finals.append(result.final)
-                trace |= {name + suffix: values for name, values in result.trace.items()}
-            xs = xs.with_values(torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0])
-        return Scan(xs, tuple(torch.stack(one) for one in zip(*finals, strict=True)), trace)
+            suffixes = self._suffixes(layer)
+            places = slice(layer * self.directions, (layer + 1) * self.directions)
+            bound = [self._bound(suffix) for suffix in suffixes]
+            result = scan_layer(bound, xs, tuple(one[places] for one in state), record)
+            xs = result.outputs
+            finals.append(result.final)
+            for name, values in result.trace.items():
+                block, direction = name.rsplit(".", 1)
+                trace[block + suffixes[int(direction)]] = values
+        final = (
+            finals[0] if len(finals) == 1 else tuple(torch.cat(one) for one in zip(*finals, strict=True))
+        )
+        return Scan(xs, final, trace)
 
     def start(self, batch: int) -> State:
         """The state before the first step: zeros."""

@@ -1,16 +1,54 @@
-"""Many steps: a cell carried along every sequence of a batch."""
+"""Many steps: a cell carried along every sequence of a batch, by the fastest backend that can.
+
+    reference   a plain loop, on any device: the definition
+    native      compiled for the CPU; the standard cells in float32 and float64
+
+Both give the same answers and gradients. The choice is made call by call; `with backend("reference"):`
+makes it for a block.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+
+import torch
 
 from elman.cells.base import Cell, State
-from elman.errors import SettingsError, ShapeError
+from elman.errors import BackendError, SettingsError, ShapeError, UnknownNameError
 from elman.ragged import Ragged
+from elman.scan import native, reference
 from elman.scan.reference import Scan
-from elman.scan.reference import run as _reference
 
-__all__ = ["Scan", "scan"]
+__all__ = ["BACKENDS", "Scan", "backend", "scan", "scan_layer"]
+
+BACKENDS = ("auto", "native", "reference")
+
+_chosen: ContextVar[str] = ContextVar("elman_backend", default="auto")
+
+
+@contextmanager
+def backend(name: str) -> Iterator[None]:
+    """Scan by this backend inside the block: `auto` (the fastest that can), `native`, `reference`.
+
+    Raises:
+        UnknownNameError: no backend of that name.
+        BackendError: at the scan, if the backend asked for cannot do it.
+
+    >>> from elman.layers.recurrent import Recurrent
+    >>> with backend("reference"):
+    ...     outputs = Recurrent("gru", 2, 4)(Ragged.of([torch.ones(3, 2)])).outputs
+    """
+    if name not in BACKENDS:
+        raise UnknownNameError.among("backend", name, BACKENDS)
+    token = _chosen.set(name)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
 
 
 def scan(
@@ -37,6 +75,7 @@ def scan(
     Raises:
         ShapeError: the input or the state does not fit the cell.
         SettingsError: a name in `record` that the cell does not have.
+        BackendError: the backend that was asked for cannot do this scan.
 
     >>> import torch
     >>> from elman.cells.rnn import RNN
@@ -45,6 +84,62 @@ def scan(
     >>> result.outputs.values.shape, result.final[0].shape
     (torch.Size([4, 4]), torch.Size([2, 4]))
     """
+    state = cell.start(len(xs)) if state is None else state
+    result = _run([cell], xs, tuple(one[None] for one in state), reverse=reverse, record=record)
+    trace = {name.removesuffix(".0"): values for name, values in result.trace.items()}
+    return Scan(result.outputs, tuple(one[0] for one in result.final), trace)
+
+
+def scan_layer(cells: Sequence[Cell], xs: Ragged, state: State, record: Sequence[str] = ()) -> Scan:
+    """One layer: the first cell reads forwards, the second, if there is one, backwards.
+
+    Shapes:
+        state, final: `directions batch hidden`, one for each name in `Cell.states`.
+        outputs: `steps directions*hidden`, joined. trace: `name.0`, `name.1`, by direction.
+
+    >>> from elman.cells.rnn import RNN
+    >>> cells = [RNN(torch.randn(4, 2), torch.randn(4, 4)) for _ in range(2)]
+    >>> scan_layer(cells, Ragged.of([torch.ones(3, 2)]), (torch.zeros(2, 1, 4),)).outputs.values.shape
+    torch.Size([3, 8])
+    """
+    return _run(cells, xs, state, reverse=False, record=record)
+
+
+def _run(
+    cells: Sequence[Cell], xs: Ragged, state: State, *, reverse: bool, record: Sequence[str]
+) -> Scan:
+    for cell in cells:
+        _check(cell, xs, record)
+    _check_state(cells, xs, state)
+    record = tuple(record)
+    wanted = _chosen.get()
+    if wanted != "reference":
+        obstacle = native.obstacle(cells, xs)
+        if obstacle is None:
+            return native.run(cells, xs, state, reverse=reverse, record=record)
+        if wanted == "native":
+            raise BackendError(
+                f"The native scan cannot do this: {obstacle}.",
+                fix='use backend("auto"), which falls back to the reference',
+            )
+        if obstacle == native.NOT_BUILT:
+            _say_once(obstacle)
+    results = [
+        reference.run(cell, xs, tuple(one[n] for one in state), reverse=reverse or n == 1, record=record)
+        for n, cell in enumerate(cells)
+    ]
+    trace = {
+        f"{name}.{n}": one for n, result in enumerate(results) for name, one in result.trace.items()
+    }
+    outputs = [one.outputs.values for one in results]
+    joined = xs.with_values(torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0])
+    return Scan(
+        joined, tuple(torch.stack(one) for one in zip(*(r.final for r in results), strict=True)), trace
+    )
+
+
+def _check(cell: Cell, xs: Ragged, record: Sequence[str]) -> None:
+    cell.check(xs.values)
     known = {*cell.blocks, *cell.states}
     if unknown := [name for name in record if name not in known]:
         raise SettingsError(
@@ -53,15 +148,22 @@ def scan(
             received=list(record),
             fix="choose among the names expected",
         )
-    if state is None:
-        state = cell.start(len(xs))
-    shapes = [tuple(one.shape) for one in state]
-    wanted = [(len(xs), cell.hidden_size)] * len(cell.states)
+
+
+def _check_state(cells: Sequence[Cell], xs: Ragged, state: State) -> None:
+    shapes = [tuple(one.shape[1:]) for one in state]
+    wanted = [(len(xs), cells[0].hidden_size)] * len(cells[0].states)
     if shapes != wanted:
         raise ShapeError(
-            f"{cell!r} received a state that does not fit.",
-            expected=f"({', '.join(cell.states)}) of shapes {wanted}",
+            f"{cells[0]!r} received a state that does not fit.",
+            expected=f"({', '.join(cells[0].states)}) of shapes {wanted}",
             received=shapes,
             fix="carry on the state of the same sequences, or pass None to start from zeros",
         )
-    return _reference(cell, xs, state, reverse=reverse, record=tuple(record))
+
+
+@cache
+def _say_once(obstacle: str) -> None:
+    logging.getLogger("elman").warning(
+        "elman scans by the slower reference: %s. Install it where a C++17 compiler is found.", obstacle
+    )

@@ -16,7 +16,10 @@ from elman.ragged import Ragged, Walk
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """What a scan gives: every output, the state after the end, and what was recorded on the way."""
+    """What a scan gives: every output, the state after the end, and what was recorded on the way.
+
+    What was recorded is for looking at: it has no gradient.
+    """
 
     outputs: Ragged
     final: State
@@ -38,7 +41,7 @@ def run(cell: Cell, xs: Ragged, state: State, *, reverse: bool, record: tuple[st
         kept[""].append(running[0])
         seen = blocks | dict(zip(cell.states, running, strict=True))
         for name in record:
-            kept[name].append(seen[name])
+            kept[name].append(seen[name].detach())
     ended.append(running)
     back = torch.argsort(walk.order)
     final = tuple(torch.cat(pieces[::-1]).index_select(0, back) for pieces in zip(*ended, strict=True))

@@ -1,0 +1,133 @@
+// The C face: checks what it is given, puts the sequences in order, picks the instruction set.
+#include "elman.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <new>
+#include <numeric>
+#include <vector>
+
+#include "variant.h"
+
+#define ELMAN_DECLARE(name) \
+  namespace name {          \
+  extern const Variant variant; \
+  }
+ELMAN_DECLARE(baseline)
+#ifdef ELMAN_X86
+ELMAN_DECLARE(avx2)
+ELMAN_DECLARE(avx512)
+#endif
+
+namespace {
+
+struct Choice {
+  const char* name;
+  const Variant* variant;
+};
+
+bool has(const char* name) {
+#ifdef ELMAN_X86
+  __builtin_cpu_init();
+  if (!std::strcmp(name, "avx512"))
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+  if (!std::strcmp(name, "avx2")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+  return !std::strcmp(name, "baseline");
+}
+
+const Choice kChoices[] = {
+#ifdef ELMAN_X86
+    {"avx512", &avx512::variant},
+    {"avx2", &avx2::variant},
+#endif
+    {"baseline", &baseline::variant},
+};
+
+const Choice* best() {
+  for (const Choice& one : kChoices)
+    if (has(one.name)) return &one;
+  return nullptr;
+}
+
+std::atomic<const Choice*> chosen{nullptr};
+
+const Choice& current() {
+  const Choice* now = chosen.load();
+  if (!now) chosen.store(now = best());
+  return *now;
+}
+
+// A child of fork has none of its parent's threads, and the OpenMP runtime would wait for them.
+std::atomic<bool> forked{false};
+const int watching = pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
+
+bool sound(const int64_t* offsets, int64_t batch, int64_t rows) {
+  if (offsets[0] != 0 || offsets[batch] != rows) return false;
+  for (int64_t b = 0; b < batch; ++b)
+    if (offsets[b + 1] < offsets[b]) return false;
+  return true;
+}
+
+int32_t check(const elman_scan* scan, bool backward) {
+  if (!scan || !scan->offsets || scan->batch < 0 || scan->rows < 0 || scan->hidden < 1 || scan->cell < 0 ||
+      scan->cell > ELMAN_GRU || scan->type < 0 || scan->type > ELMAN_FLOAT64 || scan->directions < 1 ||
+      scan->directions > 2 || scan->output_stride < scan->hidden)
+    return ELMAN_BAD_ARGUMENT;
+  if (!sound(scan->offsets, scan->batch, scan->rows)) return ELMAN_BAD_OFFSETS;
+  for (int d = 0; d < scan->directions; ++d) {
+    const elman_direction& way = scan->direction[d];
+    const bool lstm = scan->cell == ELMAN_LSTM, gru = scan->cell == ELMAN_GRU;
+    if (!way.weight) return ELMAN_BAD_ARGUMENT;
+    if (scan->rows == 0) continue;  // a matrix without rows has no address
+    if (!way.gates || !way.outputs || (lstm && !way.cells) ||
+        (gru && (scan->keep || backward) && !way.candidates))
+      return ELMAN_BAD_ARGUMENT;
+    if (backward && (!way.grad_gates || !way.grad_bias || !way.grad_initial[0] ||
+                     (lstm && !way.grad_initial[1]) || !scan->keep ||
+                     (way.grad_outputs && scan->grad_stride < scan->hidden)))
+      return ELMAN_BAD_ARGUMENT;
+  }
+  return ELMAN_OK;
+}
+
+int32_t run(const elman_scan* given, bool backward) {
+  if (const int32_t status = check(given, backward)) return status;
+  try {
+    elman_scan scan = *given;
+    if (forked.load()) scan.threads = 1;
+    std::vector<int64_t> order(scan.batch);
+    std::iota(order.begin(), order.end(), 0);
+    const int64_t* offsets = scan.offsets;
+    std::stable_sort(order.begin(), order.end(), [offsets](int64_t a, int64_t b) {
+      return offsets[a + 1] - offsets[a] > offsets[b + 1] - offsets[b];
+    });
+    current().variant->run(scan, order.data(), backward);
+  } catch (const std::bad_alloc&) {
+    return ELMAN_NO_MEMORY;
+  }
+  return ELMAN_OK;
+}
+
+}  // namespace
+
+extern "C" {
+
+int32_t elman_abi(void) { return ELMAN_ABI; }
+const char* elman_instructions(void) { return current().name; }
+int32_t elman_use(const char* instructions) {
+  for (const Choice& one : kChoices)
+    if (instructions && !std::strcmp(one.name, instructions) && has(one.name)) {
+      chosen.store(&one);
+      return ELMAN_OK;
+    }
+  return ELMAN_BAD_ARGUMENT;
+}
+int32_t elman_forward(const elman_scan* scan) { return run(scan, false); }
+int32_t elman_backward(const elman_scan* scan) { return run(scan, true); }
+
+}  // extern "C"

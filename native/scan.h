@@ -1,0 +1,180 @@
+// The walk along time, forwards and backwards, for one thread of a team.
+//
+// While many sequences run, each thread owns some of them and no thread waits for another. When only a
+// few are left, the threads of a team share them all, split the units, and meet after every step.
+#pragma once
+
+#include <atomic>
+#include <thread>
+
+#include "cells.h"
+
+namespace ELMAN_VARIANT {
+
+constexpr int64_t kFew = 8;  // running sequences below which a team splits units instead
+
+// The threads that work on one direction.
+struct Team {
+  int size = 1;
+  std::atomic<int> arrived{0}, phase{0};
+
+  void meet() {
+    if (size == 1) return;
+    const int now = phase.load(std::memory_order_relaxed);
+    if (arrived.fetch_add(1, std::memory_order_acq_rel) == size - 1) {
+      arrived.store(0, std::memory_order_relaxed);
+      phase.store(now + 1, std::memory_order_release);
+      return;
+    }
+    for (int spins = 0; phase.load(std::memory_order_acquire) == now; ++spins)
+      if (spins > 2000) std::this_thread::yield();  // a busy machine may have put the others aside
+  }
+};
+
+// The shape of the register tile: M sequences × wide vectors of units for each block.
+template <class Cell, bool kBackward>
+struct Shape {
+  static constexpr bool kMany = kRegisters == 32;
+  static constexpr int kBlocks = kBackward ? 1 : Cell::kBlocks;
+  static constexpr int wide = kBlocks > 1 ? 1 : 2;
+  static constexpr int N = kBlocks * wide;
+  static constexpr int M = kMany ? (N == 4 ? 6 : 8) : (N == 4 ? 3 : N == 3 ? 4 : 6);
+};
+
+template <class T, class Cell>
+struct Walker {
+  const elman_scan& scan;
+  const Way<T> on;
+  const T* panels;
+  T* sums;  // backward: kGradBlocks × hidden, of this thread
+
+  static constexpr int kLane = kLanes<T>;
+
+  // --- forwards ---
+
+  void forward(const Rows& rows, int64_t from, int64_t to, int64_t first, int64_t last, Team* team) const {
+    constexpr int M = Shape<Cell, false>::M;
+    for (int64_t s = from; s < to; ++s) {
+      const int64_t active = rows.longer_than(s);
+      for (int64_t group = first; group < last; ++group)
+        for (int64_t i = 0; i < active; i += M)
+          forward_tile(rows, i, static_cast<int>(std::min<int64_t>(M, active - i)), s, group);
+      if (team) team->meet();
+    }
+  }
+
+  // --- backwards ---
+
+  void backward(const Rows& rows, int64_t from, int64_t to, int64_t first, int64_t last, Team* team) const {
+    for (int64_t s = to - 1; s >= from; --s) {
+      const int64_t active = rows.longer_than(s), next = rows.longer_than(s + 1);
+      for (int64_t group = first; group < last; ++group) {
+        backward_tiles<kFollowed>(rows, 0, next, s, group);
+        backward_tiles<kLast>(rows, next, active, s, group);
+      }
+      if (team) team->meet();
+    }
+    if (from > 0) return;
+    for (int64_t group = first; group < last; ++group)
+      backward_tiles<kInitial>(rows, 0, rows.longer_than(0), 0, group);
+  }
+
+ private:
+  // A step that another follows, the last one of a sequence, and the state before the first.
+  enum Kind { kFollowed, kLast, kInitial };
+
+  int lanes(int64_t unit) const { return static_cast<int>(std::min<int64_t>(kLane, scan.hidden - unit)); }
+
+  void forward_tile(const Rows& rows, int64_t i, int count, int64_t s, int64_t group) const {
+    using S = Shape<Cell, false>;
+    constexpr int N = S::N, wide = S::wide, G = Cell::kBlocks;
+    const int64_t hidden = scan.hidden, unit = group * wide * kLane;
+    int64_t row[S::M], before[S::M];
+    Vec<T> acc[S::M * N];
+    const T* a[S::M] = {};
+    for (int m = 0; m < count; ++m) {
+      row[m] = rows.row(i + m, s);
+      before[m] = s > 0 ? rows.row(i + m, s - 1) : -1;
+      a[m] = on.h_before(before[m], rows.sequence[i + m]);
+      for (int w = 0; w < wide; ++w) {
+        const int64_t at = unit + w * kLane;
+        const int n = std::max(lanes(at), 0);
+        for (int block = 0; block < G; ++block) {
+          const T* from = on.gates() + (row[m] * G + block) * hidden;
+          if (Cell::kInside == block) from = static_cast<const T*>(on.way.bias);
+          acc[m * N + block * wide + w] = from && n ? load(from + at, n) : Vec<T>{};
+        }
+      }
+    }
+    if (s > 0 || on.initial(0)) multiply<T, S::M, N>(count, acc, a, hidden, panels + group * hidden * N * kLane);
+    for (int w = 0; w < wide; ++w) {
+      const int64_t at = unit + w * kLane;
+      const int n = lanes(at);
+      if (n <= 0) break;
+      for (int m = 0; m < count; ++m)
+        Cell::forward(acc + m * N + w, wide, on, row[m], before[m], rows.sequence[i + m], at, n);
+    }
+  }
+
+  template <Kind kind>
+  void backward_tiles(const Rows& rows, int64_t from, int64_t to, int64_t s, int64_t group) const {
+    constexpr int M = Shape<Cell, true>::M;
+    for (int64_t i = from; i < to; i += M)
+      backward_tile<kind>(rows, i, static_cast<int>(std::min<int64_t>(M, to - i)), s, group);
+  }
+
+  template <Kind kind>
+  void backward_tile(const Rows& rows, int64_t i, int count, int64_t s, int64_t group) const {
+    using S = Shape<Cell, true>;
+    constexpr int N = S::N, G = Cell::kBlocks, D = Cell::kGradBlocks;
+    const int64_t hidden = scan.hidden, unit = group * N * kLane;
+    T* carry[2] = {static_cast<T*>(on.way.grad_initial[0]), static_cast<T*>(on.way.grad_initial[1])};
+    const T* grad = static_cast<const T*>(on.way.grad_outputs);
+    int64_t row[S::M], before[S::M];
+    Vec<T> acc[S::M * N];
+    const T* a[S::M] = {};
+    for (int m = 0; m < count; ++m) {
+      row[m] = rows.row(i + m, s);
+      before[m] = s > 0 ? rows.row(i + m, s - 1) : -1;
+      if (kind != kLast) a[m] = on.grad_gates() + rows.row(i + m, kind == kFollowed ? s + 1 : 0) * D * hidden;
+      for (int w = 0; w < N; ++w) {
+        const int64_t at = unit + w * kLane;
+        const int n = lanes(at);
+        acc[m * N + w] = Vec<T>{};
+        if (n <= 0) continue;
+        if (kind != kInitial && grad) acc[m * N + w] += load(grad + row[m] * on.grad_stride + at, n);
+        if (kind == kLast || Cell::kCarries)
+          acc[m * N + w] += load(carry[0] + rows.sequence[i + m] * hidden + at, n);
+      }
+    }
+    if (kind != kLast) {
+      const T* panel = panels + group * G * hidden * N * kLane;
+      const int64_t depth = Cell::kInside < 0 ? G * hidden : Cell::kInside * hidden;
+      multiply<T, S::M, N>(count, acc, a, depth, panel);
+      if (Cell::kInside >= 0) {  // the block under the gate: its gradient lies behind all the others
+        for (int m = 0; m < count; ++m) a[m] += G * hidden;
+        multiply<T, S::M, N>(count, acc, a, hidden, panel + depth * N * kLane);
+      }
+    }
+    for (int w = 0; w < N; ++w) {
+      const int64_t at = unit + w * kLane;
+      const int n = lanes(at);
+      if (n <= 0) break;
+      Vec<T> total[D] = {};
+      for (int m = 0; m < count; ++m) {
+        const int64_t sequence = rows.sequence[i + m], place = sequence * hidden + at;
+        if (kind == kInitial)
+          store(carry[0] + place, acc[m * N + w], n);
+        else
+          Cell::backward(acc[m * N + w], carry, on, row[m], before[m], sequence, at, n, total);
+      }
+      if (kind == kInitial) continue;
+      for (int block = 0; block < D; ++block) {
+        T* sum = sums + block * hidden + at;
+        store(sum, load(sum, n) + total[block], n);
+      }
+    }
+  }
+};
+
+}  // namespace ELMAN_VARIANT

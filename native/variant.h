@@ -1,0 +1,8 @@
+// What each instruction set's build offers to the dispatcher.
+#pragma once
+
+#include "elman.h"
+
+struct Variant {
+  void (*run)(const elman_scan& scan, const int64_t* order, bool backward);
+};

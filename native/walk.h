@@ -1,0 +1,95 @@
+// What a scan works on: the sequences that one thread owns, longest first, and the weights in panels.
+#pragma once
+
+#include <algorithm>
+#include <cstdlib>
+#include <vector>
+
+#include "elman.h"
+#include "simd.h"
+
+namespace ELMAN_VARIANT {
+
+// Sequences of one thread: at step s the first `active(s)` of them are still running.
+struct Rows {
+  std::vector<int64_t> sequence, first, length;
+  bool reverse;
+
+  Rows(const elman_scan& scan, const elman_direction& way, const int64_t* order, int part, int parts)
+      : reverse(way.reverse != 0) {
+    for (int64_t i = part; i < scan.batch; i += parts) {
+      const int64_t b = order[i];
+      sequence.push_back(b);
+      first.push_back(scan.offsets[b]);
+      length.push_back(scan.offsets[b + 1] - scan.offsets[b]);
+    }
+  }
+  int64_t count() const { return static_cast<int64_t>(sequence.size()); }
+  int64_t longest() const { return length.empty() ? 0 : length[0]; }
+  // The row of the matrices that holds step s (counted in the direction of reading) of the i-th sequence.
+  int64_t row(int64_t i, int64_t s) const { return first[i] + (reverse ? length[i] - 1 - s : s); }
+  int64_t longer_than(int64_t s) const {
+    return std::partition_point(length.begin(), length.end(), [s](int64_t one) { return one > s; }) - length.begin();
+  }
+};
+
+// Groups of units that share a panel: `wide` vectors of units for each block of gates.
+template <class T>
+struct Panels {
+  static int64_t groups(int64_t hidden, int wide) {
+    const int64_t units = static_cast<int64_t>(wide) * kLanes<T>;
+    return (hidden + units - 1) / units;
+  }
+  static int64_t size(int64_t hidden, int64_t depth, int blocks, int wide) {
+    return groups(hidden, wide) * depth * blocks * wide * kLanes<T>;
+  }
+};
+
+// For h·Wᵀ: panel[k][block][unit] = W[block·hidden + unit][k], zero beyond the last unit.
+template <class T>
+void pack_forward(const T* weight, T* panel, int64_t group, int64_t hidden, int blocks, int wide) {
+  const int64_t units = static_cast<int64_t>(wide) * kLanes<T>, width = units * blocks;
+  panel += group * hidden * width;
+  for (int64_t from = 0; from < hidden; from += 16) {  // so that what is written stays in the cache
+    const int64_t to = std::min<int64_t>(from + 16, hidden);
+    for (int block = 0; block < blocks; ++block)
+      for (int64_t j = 0; j < units; ++j) {
+        const int64_t unit = group * units + j;
+        T* out = panel + from * width + block * units + j;
+        const T* in = weight + (block * hidden + unit) * hidden;
+        for (int64_t k = from; k < to; ++k, out += width) *out = unit < hidden ? in[k] : T(0);
+      }
+  }
+}
+
+// For d·W: panel[k][unit] = W[k][unit], zero beyond the last unit.
+template <class T>
+void pack_backward(const T* weight, T* panel, int64_t group, int64_t hidden, int64_t depth, int wide) {
+  const int64_t units = static_cast<int64_t>(wide) * kLanes<T>, from = group * units;
+  const int64_t real = std::min(units, hidden - from);
+  panel += group * depth * units;
+  for (int64_t k = 0; k < depth; ++k, panel += units) {
+    std::memcpy(panel, weight + k * hidden + from, real * sizeof(T));
+    for (int64_t j = real; j < units; ++j) panel[j] = T(0);
+  }
+}
+
+// Memory that grows and is used again by the next scan on the same thread.
+class Arena {
+ public:
+  ~Arena() { std::free(memory_); }
+  void* of(size_t bytes) {
+    if (bytes > size_) {
+      std::free(memory_);
+      memory_ = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
+      size_ = memory_ ? bytes : 0;
+    }
+    return memory_;
+  }
+
+ private:
+  void* memory_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace ELMAN_VARIANT
