@@ -56,7 +56,7 @@ def scan(
     if state is None:
         state = cell.start(len(xs))
     shapes = [tuple(one.shape) for one in state]
-    wanted = [(len(xs), cell.hidden_size)] * len(cell.states)
+    wanted = [(len(xs), width) for width in cell.widths]
     if shapes != wanted:
         raise ShapeError(
             f"{cell!r} received a state that does not fit.",
