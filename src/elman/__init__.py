@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from elman import nn
     from elman.codecs.text import TextSettings
     from elman.ragged import Ragged
     from elman.tasks import load
@@ -28,10 +29,14 @@ _HOMES = {
     "load": "elman.tasks",
 }
 
-__all__ = ["Classifier", "Prediction", "Ragged", "Report", "TextSettings", "Training", "load"]
+_MODULES = {"nn": "elman.nn"}
+
+__all__ = ["Classifier", "Prediction", "Ragged", "Report", "TextSettings", "Training", "load", "nn"]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'elman' has no attribute {name!r}")

@@ -1,9 +1,10 @@
 """Every error that elman raises, and the one template that words them.
 
     ElmanError
-    ├── ShapeError          sizes or lengths that do not fit            (also a ValueError)
+    ├── ShapeError          sizes or lengths that do not fit            (also a ValueError, RuntimeError)
     ├── DataError           a file or a value that cannot be used       (also a ValueError)
     ├── SettingsError       an argument out of its range                (also a ValueError)
+    │   └── SettingsTypeError    an argument of another type            (also a TypeError)
     ├── UnknownNameError    no cell, codec, dataset, ... of that name   (also a LookupError)
     ├── NotFittedError      asked before `fit`                          (also a ValueError, AttributeError)
     ├── TrainingError       the training cannot go on                   (also a RuntimeError)
@@ -59,8 +60,8 @@ class ElmanError(Exception):
         return str(self.args[0])
 
 
-class ShapeError(ElmanError, ValueError):
-    """Sizes or lengths that do not fit together."""
+class ShapeError(ElmanError, ValueError, RuntimeError):
+    """Sizes, lengths or number formats that do not fit together; torch has either built-in for them."""
 
 
 class DataError(ElmanError, ValueError):
@@ -85,6 +86,10 @@ class DataError(ElmanError, ValueError):
 
 class SettingsError(ElmanError, ValueError):
     """An argument out of its range, or two that contradict each other."""
+
+
+class SettingsTypeError(SettingsError, TypeError):
+    """An argument of another type than the one that is meant."""
 
 
 class UnknownNameError(ElmanError, LookupError):

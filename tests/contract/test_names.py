@@ -13,14 +13,21 @@ import elman
 from elman import registry
 
 NAMES = ["Classifier", "Prediction", "Ragged", "Report", "TextSettings", "Training", "load"]
+MODULES = {"nn": ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "accelerate"]}
 
 
 def test_the_public_names() -> None:
     """A name that joins or leaves is a decision: change this list with it."""
-    assert elman.__all__ == NAMES == sorted(NAMES)
-    assert dir(elman) == sorted([*NAMES, "__version__"])
-    for name in NAMES:
-        value = getattr(elman, name)
+    assert elman.__all__ == [*NAMES, *MODULES] == sorted([*NAMES, *MODULES])
+    assert dir(elman) == sorted([*NAMES, *MODULES, "__version__"])
+    homes = [(elman, name) for name in NAMES]
+    for module, names in MODULES.items():
+        home = getattr(elman, module)
+        assert home.__name__ == f"elman.{module}"
+        assert sorted(home.__all__) == names
+        homes += [(home, name) for name in names]
+    for home, name in homes:
+        value = getattr(home, name)
         assert value.__name__ == name
         assert value.__module__.startswith("elman.")
         assert value.__doc__
@@ -29,7 +36,7 @@ def test_the_public_names() -> None:
         elman.Classifer  # noqa: B018  # pyright: ignore
     scope: dict = {}
     exec("from elman import *", scope)
-    assert set(NAMES) <= set(scope)
+    assert {*NAMES, *MODULES} <= set(scope)
 
 
 def test_the_members_of_each_family() -> None:
@@ -57,6 +64,7 @@ def test_names_are_loaded_when_they_are_used() -> None:
         "assert 'torch' not in sys.modules and 'elman.cells.gru' not in sys.modules\n"
         "elman.Ragged\n"
         "assert 'torch' in sys.modules and 'elman.tasks.classifier' not in sys.modules\n"
+        "assert 'elman.nn' not in sys.modules and elman.nn.LSTM is sys.modules['elman.nn'].LSTM\n"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr

@@ -84,10 +84,14 @@ class Cell(ABC):
     def step(self, projected: Tensor, state: State) -> tuple[State, dict[str, Tensor]]:
         """The next state and the blocks by name, from one step's projection and the state before."""
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The features of each state, in the order of `states`: `hidden_size`, all of them."""
+        return (self.hidden_size,) * len(self.states)
+
     def start(self, batch: int) -> State:
         """The state before the first step: zeros, `batch hidden` for each name in `states`."""
-        like = self.weight_hh
-        return tuple(like.new_zeros(batch, self.hidden_size) for _ in self.states)
+        return tuple(self.weight_hh.new_zeros(batch, width) for width in self.widths)
 
     def check(self, x: Tensor) -> None:
         """Raise a ShapeError where these steps do not fit the cell."""

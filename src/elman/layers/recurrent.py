@@ -31,6 +31,7 @@ class Recurrent(nn.Module):
         recurrent_dropout: chance that a recurrent weight is dropped, the same ones at every step of a
             pass (variational; Merity et al. 2017, arXiv 1708.02182).
         bias: whether the gates have biases.
+        device, dtype: where the parameters are made, and of which numbers; torch's defaults if None.
 
     Shapes:
         xs: `steps input_size`. Outputs: `steps directions*hidden_size`.
@@ -58,6 +59,8 @@ class Recurrent(nn.Module):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         for name, value in (
@@ -80,13 +83,14 @@ class Recurrent(nn.Module):
             dropout,
             recurrent_dropout,
         )
+        self.bias = bias
         self.directions = 2 if bidirectional else 1
-        self.output_size = hidden_size * self.directions
+        self.output_size = self._widths()[0] * self.directions
         for layer in range(num_layers):
-            size = input_size if layer == 0 else self.output_size
             for suffix in self._suffixes(layer):
-                for name, shape in self.cell_type.shapes(size, hidden_size, bias=bias).items():
-                    self.register_parameter(name + suffix, nn.Parameter(torch.empty(shape)))
+                for name, shape in self._shapes(layer).items():
+                    weight = torch.empty(shape, device=device, dtype=dtype)
+                    self.register_parameter(name + suffix, nn.Parameter(weight))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -122,8 +126,7 @@ class Recurrent(nn.Module):
     def start(self, batch: int) -> State:
         """The state before the first step: zeros."""
         like: Tensor = next(self.parameters())
-        shape = (self.num_layers * self.directions, batch, self.hidden_size)
-        return tuple(like.new_zeros(shape) for _ in self.cell_type.states)
+        return tuple(like.new_zeros(shape) for shape in self._state_shapes(batch))
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """One step of every layer: `batch input_size` in, `batch hidden_size` and the next state out.
@@ -147,9 +150,18 @@ class Recurrent(nn.Module):
     def _suffixes(self, layer: int) -> list[str]:
         return [f"_l{layer}", f"_l{layer}_reverse"][: self.directions]
 
+    def _widths(self) -> tuple[int, ...]:
+        """The features of each state in one direction, the output first."""
+        return (self.hidden_size,) * len(self.cell_type.states)
+
+    def _shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
+        """The name and shape of each parameter of one direction of a layer, in torch's order."""
+        size = self.input_size if layer == 0 else self.output_size
+        return self.cell_type.shapes(size, self.hidden_size, bias=self.bias)
+
     def _parameters_of(self, suffix: str) -> dict[str, Tensor]:
-        names = [name for name in self.cell_type.shapes(1, 1) if name + suffix in self._parameters]
-        return {name: self.get_parameter(name + suffix) for name in names}
+        # By attribute: a weight under a parametrization or a functional call is no Parameter.
+        return {name: getattr(self, name + suffix) for name in self._shapes(0)}
 
     def _bound(self, suffix: str) -> Cell:
         weights = self._parameters_of(suffix)
@@ -157,10 +169,11 @@ class Recurrent(nn.Module):
             weights["weight_hh"] = F.dropout(weights["weight_hh"], self.recurrent_dropout)
         return self.cell_type(**weights)
 
+    def _state_shapes(self, batch: int) -> list[tuple[int, int, int]]:
+        return [(self.num_layers * self.directions, batch, width) for width in self._widths()]
+
     def _check_state(self, state: State, batch: int) -> None:
-        wanted = [(self.num_layers * self.directions, batch, self.hidden_size)] * len(
-            self.cell_type.states
-        )
+        wanted = self._state_shapes(batch)
         shapes = [tuple(one.shape) for one in state]
         if shapes != wanted:
             raise ShapeError(

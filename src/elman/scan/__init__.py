@@ -152,7 +152,7 @@ def _check(cell: Cell, xs: Ragged, record: Sequence[str]) -> None:
 
 def _check_state(cells: Sequence[Cell], xs: Ragged, state: State) -> None:
     shapes = [tuple(one.shape[1:]) for one in state]
-    wanted = [(len(xs), cells[0].hidden_size)] * len(cells[0].states)
+    wanted = [(len(xs), width) for width in cells[0].widths]
     if shapes != wanted:
         raise ShapeError(
             f"{cells[0]!r} received a state that does not fit.",
