@@ -95,20 +95,56 @@ int32_t check(const elman_scan* scan, bool backward) {
   return ELMAN_OK;
 }
 
-int32_t run(const elman_scan* given, bool backward) {
+int32_t check(const elman_linear* linear, bool backward) {
+  if (!linear || !linear->offsets || linear->batch < 0 || linear->rows < 0 || linear->width < 1 || linear->type < 0 ||
+      linear->type > ELMAN_FLOAT64)
+    return ELMAN_BAD_ARGUMENT;
+  if (!sound(linear->offsets, linear->batch, linear->rows)) return ELMAN_BAD_OFFSETS;
+  if (backward && linear->batch && !linear->grad_initial) return ELMAN_BAD_ARGUMENT;
+  if (linear->rows == 0) return ELMAN_OK;
+  if (!linear->a || !linear->outputs || (!backward && !linear->b) ||
+      (backward && (!linear->grad_a || !linear->grad_b)))
+    return ELMAN_BAD_ARGUMENT;
+  return ELMAN_OK;
+}
+
+void go(const elman_scan& scan, const int64_t* order, bool backward) {
+  current().variant->run(scan, order, backward);
+}
+void go(const elman_linear& linear, const int64_t* order, bool backward) {
+  current().variant->linear(linear, order, backward);
+}
+
+template <class Call>
+int32_t run(const Call* given, bool backward) {
   if (const int32_t status = check(given, backward)) return status;
   try {
-    elman_scan scan = *given;
-    if (forked.load()) scan.threads = 1;
-    std::vector<int64_t> order(scan.batch);
+    Call call = *given;
+    if (forked.load()) call.threads = 1;
+    std::vector<int64_t> order(call.batch);
     std::iota(order.begin(), order.end(), 0);
-    const int64_t* offsets = scan.offsets;
+    const int64_t* offsets = call.offsets;
     std::stable_sort(order.begin(), order.end(), [offsets](int64_t a, int64_t b) {
       return offsets[a + 1] - offsets[a] > offsets[b + 1] - offsets[b];
     });
-    current().variant->run(scan, order.data(), backward);
+    go(call, order.data(), backward);
   } catch (const std::bad_alloc&) {
     return ELMAN_NO_MEMORY;
+  }
+  return ELMAN_OK;
+}
+
+int32_t check(const elman_stepper* on) {
+  if (!on || on->cell < 0 || on->cell > ELMAN_MINLSTM || on->weights < 0 || on->weights > ELMAN_INT8 ||
+      on->layers < 1 || on->batch < 1 || on->hidden < 1 || !on->layer || !on->h || !on->scratch ||
+      (on->cell == ELMAN_LSTM && !on->c))
+    return ELMAN_BAD_ARGUMENT;
+  for (int32_t n = 0; n < on->layers; ++n) {
+    const elman_step_layer& one = on->layer[n];
+    const bool recurrent = on->cell <= ELMAN_GRU, scaled = on->weights == ELMAN_INT8;
+    if (one.input < 1 || (n && one.input != on->hidden) || !one.weight_ih || (recurrent && !one.weight_hh) ||
+        (scaled && (!one.scale_ih || (recurrent && !one.scale_hh))))
+      return ELMAN_BAD_ARGUMENT;
   }
   return ELMAN_OK;
 }
@@ -129,5 +165,13 @@ int32_t elman_use(const char* instructions) {
 }
 int32_t elman_forward(const elman_scan* scan) { return run(scan, false); }
 int32_t elman_backward(const elman_scan* scan) { return run(scan, true); }
+int32_t elman_linear_forward(const elman_linear* linear) { return run(linear, false); }
+int32_t elman_linear_backward(const elman_linear* linear) { return run(linear, true); }
+int32_t elman_step_check(const elman_stepper* stepper) { return check(stepper); }
+int32_t elman_step(const elman_stepper* stepper, const void* x) {
+  if (!stepper || !x) return ELMAN_BAD_ARGUMENT;
+  current().variant->step(*stepper, x);
+  return ELMAN_OK;
+}
 
 }  // extern "C"

@@ -13,11 +13,15 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 1
+#define ELMAN_ABI 2
 #define ELMAN_API __attribute__((visibility("default")))
 
-enum elman_cell { ELMAN_RNN_TANH = 0, ELMAN_RNN_RELU = 1, ELMAN_LSTM = 2, ELMAN_GRU = 3 };
-enum elman_type { ELMAN_FLOAT32 = 0, ELMAN_FLOAT64 = 1 };
+/* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
+enum elman_cell {
+  ELMAN_RNN_TANH = 0, ELMAN_RNN_RELU = 1, ELMAN_LSTM = 2, ELMAN_GRU = 3, ELMAN_MINGRU = 4, ELMAN_MINLSTM = 5
+};
+/* The last two store weights for a step, and compute in float32. */
+enum elman_type { ELMAN_FLOAT32 = 0, ELMAN_FLOAT64 = 1, ELMAN_BFLOAT16 = 2, ELMAN_INT8 = 3 };
 enum elman_status { ELMAN_OK = 0, ELMAN_BAD_ARGUMENT = 1, ELMAN_BAD_OFFSETS = 2, ELMAN_NO_MEMORY = 3 };
 
 /* One direction of one layer. G is the number of blocks: 1 RNN, 4 LSTM (i f g o), 3 GRU (r z n). */
@@ -46,12 +50,54 @@ typedef struct {
   elman_direction direction[2];
 } elman_scan;
 
+/* h[t] = a[t]·h[t-1] + b[t]: every matrix is rows × width, every state batch × width. */
+typedef struct {
+  int32_t type, threads, reverse;
+  int64_t batch, rows, width;
+  const int64_t* offsets;
+  const void* a;
+  const void* b;
+  const void* initial;
+  void* outputs;
+  void* final;
+  /* backward only */
+  const void* grad_outputs; /* null for zeros */
+  void* grad_a;
+  void* grad_b;
+  void* grad_initial; /* in: the gradient of the final state; out: that of the initial one */
+} elman_linear;
+
+/* One layer of a stack that goes step by step. A row of weights is scale[row]·weight[row], if there are scales. */
+typedef struct {
+  int64_t input;
+  const void* weight_ih; /* G*hidden × input */
+  const void* weight_hh; /* G*hidden × hidden; null for a cell without */
+  const void* scale_ih;
+  const void* scale_hh;
+  const void* bias_ih; /* null for none */
+  const void* bias_hh;
+} elman_step_layer;
+
+typedef struct {
+  int32_t cell, weights, layers;
+  int64_t batch, hidden;
+  const elman_step_layer* layer;
+  void* h;       /* layers × batch × hidden, replaced by every step */
+  void* c;       /* the same, LSTM only */
+  void* scratch; /* 4*hidden */
+} elman_stepper;
+
 ELMAN_API int32_t elman_abi(void);
 ELMAN_API const char* elman_instructions(void); /* the instruction set in use: "avx512", "avx2", "baseline" */
 ELMAN_API int32_t elman_use(const char* instructions); /* choose another that this machine has, for comparisons */
 
 ELMAN_API int32_t elman_forward(const elman_scan* scan);
 ELMAN_API int32_t elman_backward(const elman_scan* scan);
+ELMAN_API int32_t elman_linear_forward(const elman_linear* linear);
+ELMAN_API int32_t elman_linear_backward(const elman_linear* linear);
+/* x: batch × input of the first layer. Checks nothing but for null: elman_step_check does, once. */
+ELMAN_API int32_t elman_step(const elman_stepper* stepper, const void* x);
+ELMAN_API int32_t elman_step_check(const elman_stepper* stepper);
 
 #ifdef __cplusplus
 }

@@ -46,7 +46,7 @@ struct Walker {
   const elman_scan& scan;
   const Way<T> on;
   const T* panels;
-  T* sums;  // backward: kGradBlocks × hidden, of this thread
+  T* sums;  // backward: 2 × kGradBlocks × hidden, of this thread
 
   static constexpr int kLane = kLanes<T>;
 
@@ -170,8 +170,11 @@ struct Walker {
       }
       if (kind == kInitial) continue;
       for (int block = 0; block < D; ++block) {
-        T* sum = sums + block * hidden + at;
-        store(sum, load(sum, n) + total[block], n);
+        // Kahan's sum: over a hundred thousand steps a plain one would lose what is small.
+        T *sum = sums + block * hidden + at, *lost = sum + D * hidden;
+        const Vec<T> before = load(sum, n), more = total[block] - load(lost, n), after = before + more;
+        store(lost, (after - before) - more, n);
+        store(sum, after, n);
       }
     }
   }

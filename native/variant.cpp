@@ -7,7 +7,9 @@
 #include <new>
 #include <numeric>
 
+#include "linear.h"
 #include "scan.h"
+#include "step.h"
 #include "variant.h"
 
 namespace ELMAN_VARIANT {
@@ -19,14 +21,15 @@ void go(const elman_scan& scan, const int64_t* order) {
   const int64_t hidden = scan.hidden, depth = kBackward ? Cell::kBlocks * hidden : hidden;
   const int64_t panel_size = Panels<T>::size(hidden, depth, S::kBlocks, S::wide);
   const int64_t groups = Panels<T>::groups(hidden, S::wide), sum_size = Cell::kGradBlocks * hidden;
+  const int64_t kept = 2 * sum_size;  // a sum, and what rounding has lost of it
   const int ways = scan.directions;
   const int asked = std::max(1, scan.threads);
 
   thread_local Arena arena;
-  const size_t sums_at = panel_size * ways, elements = sums_at + (kBackward ? sum_size * ways * asked : 0);
+  const size_t sums_at = panel_size * ways, elements = sums_at + (kBackward ? kept * ways * asked : 0);
   T* memory = static_cast<T*>(arena.of(elements * sizeof(T)));
   if (!memory) throw std::bad_alloc();
-  if (kBackward) std::memset(static_cast<void*>(memory + sums_at), 0, sum_size * ways * asked * sizeof(T));
+  if (kBackward) std::memset(static_cast<void*>(memory + sums_at), 0, kept * ways * asked * sizeof(T));
 
   Team teams[2];
   std::vector<Rows> all;  // every sequence of each direction
@@ -65,7 +68,7 @@ void go(const elman_scan& scan, const int64_t* order) {
       const int part = halves ? thread % size : thread;
       const Way<T> on{scan.direction[d], hidden, scan.output_stride, scan.grad_stride, scan.keep != 0};
       const Walker<T, Cell> walker{scan, on, memory + d * panel_size,
-                                   memory + sums_at + (d * asked + part) * sum_size};
+                                   memory + sums_at + (d * asked + part) * kept};
       const int64_t first = groups * part / size, last = groups * (part + 1) / size;
       const int64_t longest = all[d].longest(), shared = size == 1 ? longest : few;
       const Rows mine(scan, scan.direction[d], order, part, size);
@@ -85,10 +88,10 @@ void go(const elman_scan& scan, const int64_t* order) {
     const elman_direction& way = scan.direction[d];
     if (kBackward) {
       T* sum = static_cast<T*>(way.grad_bias);
-      const T* parts = memory + sums_at + d * asked * sum_size;
+      const T* parts = memory + sums_at + d * asked * kept;
       for (int64_t j = 0; j < sum_size; ++j) {
         T total = 0;
-        for (int part = 0; part < asked; ++part) total += parts[part * sum_size + j];
+        for (int part = 0; part < asked; ++part) total += parts[part * kept + j];
         sum[j] = total;
       }
       continue;
@@ -129,9 +132,16 @@ void run(const elman_scan& scan, const int64_t* order, bool backward) {
     backward ? choose<double, true>(scan, order) : choose<double, false>(scan, order);
 }
 
+void linear(const elman_linear& linear, const int64_t* order, bool backward) {
+  if (linear.type == ELMAN_FLOAT32)
+    Linear<float>{linear}.run(order, backward);
+  else
+    Linear<double>{linear}.run(order, backward);
+}
+
 }  // namespace
 
 extern const Variant variant;
-const Variant variant = {run};
+const Variant variant = {run, linear, step};
 
 }  // namespace ELMAN_VARIANT

@@ -49,7 +49,7 @@ def run(line: str, **env: str) -> Result:
         ("fit --out model --epochs 3", 2, "SettingsError", ["--out FOLDER alone"]),
         ("fit --out nowhere", 2, "StorageError", ["nowhere"]),
         ("fit --out model", 2, "SettingsError", ["not begun by elman fit"]),
-        (f"{FIT} --cell gruu", 2, "UnknownNameError", ["gru, lstm, rnn", "did you mean 'gru'?"]),
+        (f"{FIT} --cell gruu", 2, "UnknownNameError", ["gru, lstm, mingru", "did you mean 'gru'?"]),
         (f"{FIT} --pooling mex", 2, "UnknownNameError", ["'mex'"]),
         (f"{FIT} --epochs 0", 2, "SettingsError", ["epochs", "greater than or equal to 1", "0"]),
         (f"{FIT} --tokenizer letters", 2, "SettingsError", ["tokenizer", "'words'", "'letters'"]),

@@ -42,7 +42,7 @@ def test_the_public_names() -> None:
 def test_the_members_of_each_family() -> None:
     """Listed without being imported; at least these are there."""
     least = {
-        "cells": {"gru", "lstm", "rnn", "rnn-relu"},
+        "cells": {"gru", "lstm", "mingru", "minlstm", "rnn", "rnn-relu"},
         "codecs": {"label", "series", "text"},
         "structures": {"n-to-one"},
         "tasks": {"classifier"},

@@ -135,6 +135,13 @@ def test_any_text_is_learned_from(name: str, texts: list[str]) -> None:
     assert equal(restored(codec).encode(texts), found)
 
 
+def test_more_characters_than_the_vocabulary_has_places() -> None:
+    text = "".join(chr(0x4E00 + n) for n in range(300))
+    for name in ("bpe", "unigram"):
+        codec = Text(SETTINGS[name]).fit([text])
+        assert "<unk>" not in codec.tokens(text)
+
+
 def test_a_known_word_is_its_number_and_an_unknown_one_keeps_its_letters() -> None:
     codec = Text().fit(["time it is", "it it"])
     assert codec.numbers(["it", "is", "time", "zzz"]) == [4, 5, 6, UNKNOWN]

@@ -9,9 +9,16 @@ import pytest
 
 import elman
 from elman import registry
+from elman.cells.base import LinearCell
 
 CELLS = registry.names("cells")
 every_cell = pytest.mark.parametrize("cell", CELLS)
+
+
+def layers(cell: str) -> int:
+    """A linear recurrence mixes time in one layer, and decides by what it mixed in the next."""
+    return 2 if issubclass(registry.get("cells", cell), LinearCell) else 1
+
 
 FRAMES = {
     "time": ["what time is it {p}", "tell me the time {p}", "{p} how late is it"],
@@ -78,7 +85,8 @@ def test_memory_over_ten_steps(cell: str) -> None:
     draw = random.Random(2)
     training = elman.Training(epochs=35, patience=35, learning_rate=3e-3, dropout=0.0, word_dropout=0.0)
     text = elman.TextSettings(embedding_size=8, characters=None)
-    model = elman.Classifier(cell, hidden_size=24, pooling="last", text=text, training=training)
+    size = {"hidden_size": 24, "num_layers": layers(cell)}
+    model = elman.Classifier(cell, **size, pooling="last", text=text, training=training)
     model.fit(*which_came_first(draw, 600), dev=which_came_first(draw, 100))
     assert model.score(*which_came_first(draw, 300)) > 0.95
 
@@ -87,7 +95,8 @@ def test_memory_over_ten_steps(cell: str) -> None:
 def test_sums_of_marked_numbers(cell: str) -> None:
     draw = random.Random(3)
     training = elman.Training(epochs=20, learning_rate=1e-2, dropout=0.0, label_smoothing=0.0)
-    model = elman.Classifier(cell, hidden_size=24, pooling="last", training=training)
+    size = {"hidden_size": 24, "num_layers": layers(cell)}
+    model = elman.Classifier(cell, **size, pooling="last", training=training)
     model.fit(*sums(draw, 800), dev=sums(draw, 100))
     assert model.score(*sums(draw, 300)) > 0.85
 

@@ -65,8 +65,9 @@ class Cell(ABC):
         """
         for block in parameters["weight_ih"].chunk(len(cls.blocks)):
             nn.init.xavier_uniform_(block)
-        for block in parameters["weight_hh"].chunk(len(cls.blocks)):
-            nn.init.orthogonal_(block)
+        if "weight_hh" in parameters:
+            for block in parameters["weight_hh"].chunk(len(cls.blocks)):
+                nn.init.orthogonal_(block)
         for name in ("bias_ih", "bias_hh"):
             if name in parameters:
                 parameters[name].zero_()
@@ -85,13 +86,19 @@ class Cell(ABC):
         """The next state and the blocks by name, from one step's projection and the state before."""
 
     @property
+    def weights(self) -> dict[str, Tensor]:
+        """The tensors it was made of, by name, in torch's order."""
+        every = {name: getattr(self, name) for name in self.shapes(1, 1)}
+        return {name: one for name, one in every.items() if one is not None}
+
+    @property
     def widths(self) -> tuple[int, ...]:
         """The features of each state, in the order of `states`: `hidden_size`, all of them."""
         return (self.hidden_size,) * len(self.states)
 
     def start(self, batch: int) -> State:
         """The state before the first step: zeros, `batch hidden` for each name in `states`."""
-        return tuple(self.weight_hh.new_zeros(batch, width) for width in self.widths)
+        return tuple(self.weight_ih.new_zeros(batch, width) for width in self.widths)
 
     def check(self, x: Tensor) -> None:
         """Raise a ShapeError where these steps do not fit the cell."""
@@ -106,3 +113,39 @@ class Cell(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(input_size={self.input_size}, hidden_size={self.hidden_size})"
+
+
+class LinearCell(Cell):
+    """A cell whose step is linear in its one state, with coefficients that the input alone decides.
+
+        h[t] = a[t]∘h[t-1] + b[t]
+
+    Every step's coefficients are known before the first step is made, which is what makes it fast. A new
+    linear cell gives `blocks`, `gates` and `coefficients`. There are no recurrent weights.
+
+    Shapes: weight_ih `blocks*hidden input`, bias_ih `blocks*hidden` or None.
+    """
+
+    def __init__(self, weight_ih: Tensor, bias_ih: Tensor | None = None) -> None:
+        self.weight_ih, self.bias_ih, self.bias_hh = weight_ih, bias_ih, None
+        self.input_size, self.hidden_size = weight_ih.shape[1], weight_ih.shape[0] // len(self.blocks)
+
+    @classmethod
+    def shapes(
+        cls, input_size: int, hidden_size: int, *, bias: bool = True
+    ) -> dict[str, tuple[int, ...]]:
+        rows = len(cls.blocks) * hidden_size
+        return {"weight_ih": (rows, input_size)} | ({"bias_ih": (rows,)} if bias else {})
+
+    def project(self, x: Tensor) -> Tensor:
+        """`W_ih·x + b_ih`, for any number of steps in one product: `steps blocks*hidden`."""
+        self.check(x)
+        return F.linear(x, self.weight_ih, self.bias_ih)
+
+    @abstractmethod
+    def coefficients(self, projected: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """`a`, `b` and the blocks by name, of any number of steps: `steps hidden` each."""
+
+    def step(self, projected: Tensor, state: State) -> tuple[State, dict[str, Tensor]]:
+        a, b, blocks = self.coefficients(projected)
+        return (a * state[0] + b,), blocks

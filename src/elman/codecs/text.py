@@ -85,8 +85,10 @@ class Text(Codec):
             )
             self.tokenizer.train_from_iterator(texts, trainer)
         elif settings.tokenizer == "unigram":
+            # Every character is a piece of its own, however small a vocabulary was asked for, as in BPE.
+            least = len({character for text in texts for character in text}) + len(special) + 8
             trainer = trainers.UnigramTrainer(  # pyright: ignore[reportCallIssue]
-                vocab_size=settings.vocabulary,
+                vocab_size=max(settings.vocabulary, least),
                 special_tokens=special,
                 unk_token="<unk>",
                 show_progress=False,

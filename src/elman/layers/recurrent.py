@@ -12,7 +12,7 @@ from elman import cells
 from elman.cells.base import Cell, State
 from elman.errors import SettingsError, ShapeError
 from elman.ragged import Ragged
-from elman.scan import Scan, scan_layer
+from elman.scan import Scan, may_step, scan_layer, stepping
 
 
 class Recurrent(nn.Module):
@@ -83,6 +83,12 @@ class Recurrent(nn.Module):
             dropout,
             recurrent_dropout,
         )
+        if recurrent_dropout and "weight_hh" not in self.cell_type.shapes(1, 1):
+            raise SettingsError(
+                f"{cell} has no recurrent weights for recurrent_dropout to drop.",
+                received=f"recurrent_dropout={recurrent_dropout}",
+                fix="leave it out, or use dropout, which drops features between layers",
+            )
         self.bias = bias
         self.directions = 2 if bidirectional else 1
         self.output_size = self._widths()[0] * self.directions
@@ -102,8 +108,8 @@ class Recurrent(nn.Module):
     def forward(self, xs: Ragged, state: State | None = None, record: Sequence[str] = ()) -> Scan:
         """Run the stack. What is recorded comes back as `name_l0`, `name_l0_reverse`, ..."""
         if state is None:
-            state = self.start(len(xs))
-        self._check_state(state, len(xs))
+            state = self.start(xs.batch_size)
+        self._check_state(state, xs.batch_size)
         finals: list[State] = []
         trace: dict[str, Ragged] = {}
         for layer in range(self.num_layers):
@@ -134,18 +140,31 @@ class Recurrent(nn.Module):
         Raises:
             SettingsError: the stack reads backwards too, so its first output needs the last input.
         """
+        cells = self.step_cells()
+        if may_step(cells, x, state):
+            cells[0].check(x)
+            self._check_state(state, len(x))
+            state = stepping.step(cells, x.to(state[0].dtype), state)
+            return state[0][-1].clone(), state
+        after: list[State] = []
+        for layer, cell in enumerate(cells):
+            now, _ = cell.step(cell.project(x), tuple(one[layer] for one in state))
+            x = now[0]
+            after.append(now)
+        return x, tuple(torch.stack(one) for one in zip(*after, strict=True))
+
+    def step_cells(self) -> list[Cell]:
+        """The cell of each layer, of a stack that can go step by step.
+
+        Raises:
+            SettingsError: the stack reads backwards too, so its first output needs the last input.
+        """
         if self.bidirectional:
             raise SettingsError(
                 "A bidirectional layer cannot go step by step: its first output needs the last input.",
                 fix="use bidirectional=False, or give the whole sequence",
             )
-        after: list[State] = []
-        for layer in range(self.num_layers):
-            cell = self._bound(f"_l{layer}")
-            now, _ = cell.step(cell.project(x), tuple(one[layer] for one in state))
-            x = now[0]
-            after.append(now)
-        return x, tuple(torch.stack(one) for one in zip(*after, strict=True))
+        return [self._bound(f"_l{layer}") for layer in range(self.num_layers)]
 
     def _suffixes(self, layer: int) -> list[str]:
         return [f"_l{layer}", f"_l{layer}_reverse"][: self.directions]

@@ -1,7 +1,8 @@
 """Many steps: a cell carried along every sequence of a batch, by the fastest backend that can.
 
     reference   a plain loop, on any device: the definition
-    native      compiled for the CPU; the standard cells in float32 and float64
+    torch       torch's own kernels, cuDNN's on a GPU; the standard cells, with nothing recorded
+    native      compiled for the CPU; the standard cells and all linear ones, in float32 and float64
 
 Both give the same answers and gradients. The choice is made call by call; `with backend("reference"):`
 makes it for a block.
@@ -16,23 +17,24 @@ from contextvars import ContextVar
 from functools import cache
 
 import torch
+from torch import Tensor
 
-from elman.cells.base import Cell, State
+from elman.cells.base import Cell, LinearCell, State
 from elman.errors import BackendError, SettingsError, ShapeError, UnknownNameError
 from elman.ragged import Ragged
-from elman.scan import native, reference
+from elman.scan import linear, native, reference, stepping, vendor
 from elman.scan.reference import Scan
 
-__all__ = ["BACKENDS", "Scan", "backend", "scan", "scan_layer"]
+__all__ = ["BACKENDS", "Scan", "backend", "may_step", "scan", "scan_layer"]
 
-BACKENDS = ("auto", "native", "reference")
+BACKENDS = ("auto", "native", "reference", "torch")
 
 _chosen: ContextVar[str] = ContextVar("elman_backend", default="auto")
 
 
 @contextmanager
 def backend(name: str) -> Iterator[None]:
-    """Scan by this backend inside the block: `auto` (the fastest that can), `native`, `reference`.
+    """Scan by this backend inside the block: `auto` (the fastest that can), or one of the others.
 
     Raises:
         UnknownNameError: no backend of that name.
@@ -84,7 +86,7 @@ def scan(
     >>> result.outputs.values.shape, result.final[0].shape
     (torch.Size([4, 4]), torch.Size([2, 4]))
     """
-    state = cell.start(len(xs)) if state is None else state
+    state = cell.start(xs.batch_size) if state is None else state
     result = _run([cell], xs, tuple(one[None] for one in state), reverse=reverse, record=record)
     trace = {name.removesuffix(".0"): values for name, values in result.trace.items()}
     return Scan(result.outputs, tuple(one[0] for one in result.final), trace)
@@ -105,6 +107,34 @@ def scan_layer(cells: Sequence[Cell], xs: Ragged, state: State, record: Sequence
     return _run(cells, xs, state, reverse=False, record=record)
 
 
+@torch.compiler.assume_constant_result
+def _asked() -> str:
+    return _chosen.get()
+
+
+FEW = 4
+"""Sequences up to which a compiled step, which reads the weights for each of them, is the fastest."""
+
+
+def may_step(cells: Sequence[Cell], x: Tensor, state: State) -> bool:
+    """Whether one step of a stack of these cells is made by the compiled step: no gradient, few sequences.
+
+    >>> from elman.cells.rnn import RNN
+    >>> with backend("reference"):
+    ...     may_step([RNN(torch.randn(4, 2), torch.randn(4, 4))], torch.ones(1, 2), (torch.ones(1, 4),))
+    False
+    """
+    return (
+        not torch.compiler.is_compiling()
+        and not torch.is_grad_enabled()
+        and _asked() != "reference"
+        and 0 < len(x) <= FEW
+        and x.device.type == "cpu"
+        and all(one.dtype == cells[0].weight_ih.dtype and one.device.type == "cpu" for one in state)
+        and stepping.supports(cells)
+    )
+
+
 def _run(
     cells: Sequence[Cell], xs: Ragged, state: State, *, reverse: bool, record: Sequence[str]
 ) -> Scan:
@@ -112,22 +142,18 @@ def _run(
         _check(cell, xs, record)
     _check_state(cells, xs, state)
     record = tuple(record)
-    wanted = _chosen.get()
-    if wanted != "reference":
-        obstacle = native.obstacle(cells, xs)
-        if obstacle is None:
-            return native.run(cells, xs, state, reverse=reverse, record=record)
-        if wanted == "native":
-            raise BackendError(
-                f"The native scan cannot do this: {obstacle}.",
-                fix='use backend("auto"), which falls back to the reference',
-            )
-        if obstacle == native.NOT_BUILT:
-            _say_once(obstacle)
-    results = [
-        reference.run(cell, xs, tuple(one[n] for one in state), reverse=reverse or n == 1, record=record)
-        for n, cell in enumerate(cells)
-    ]
+    by = _backend(cells, xs, record)
+    if by == "torch":
+        return vendor.run(cells, xs, state, reverse=reverse)
+    if by == "native" and not isinstance(cells[0], LinearCell):
+        return native.run(cells, xs, state, reverse=reverse, record=record)
+    results = []
+    for n, cell in enumerate(cells):
+        own, back = tuple(one[n] for one in state), reverse or n == 1
+        if by == "native" and isinstance(cell, LinearCell):
+            results.append(linear.run(cell, xs, own, reverse=back, record=record))
+        else:
+            results.append(reference.run(cell, xs, own, reverse=back, record=record))
     trace = {
         f"{name}.{n}": one for n, result in enumerate(results) for name, one in result.trace.items()
     }
@@ -136,6 +162,29 @@ def _run(
     return Scan(
         joined, tuple(torch.stack(one) for one in zip(*(r.final for r in results), strict=True)), trace
     )
+
+
+def _backend(cells: Sequence[Cell], xs: Ragged, record: tuple[str, ...]) -> str:
+    """The backend that was asked for, or else the fastest that can."""
+    wanted = _asked()
+    if wanted == "torch" or (wanted == "auto" and vendor.fits(cells, xs)):
+        obstacle = vendor.obstacle(cells, record)
+    elif wanted != "reference":
+        obstacle = native.obstacle(cells, xs)
+    else:
+        return "reference"
+    if wanted != "auto":
+        if obstacle is not None:
+            raise BackendError(
+                f"The {wanted} scan cannot do this: {obstacle}.",
+                fix='use backend("auto"), which falls back to the reference',
+            )
+        return wanted
+    if obstacle == native.NOT_BUILT:
+        _say_once(obstacle)
+    if obstacle is not None:
+        return "reference"
+    return "torch" if vendor.fits(cells, xs) else "native"
 
 
 def _check(cell: Cell, xs: Ragged, record: Sequence[str]) -> None:
@@ -152,7 +201,7 @@ def _check(cell: Cell, xs: Ragged, record: Sequence[str]) -> None:
 
 def _check_state(cells: Sequence[Cell], xs: Ragged, state: State) -> None:
     shapes = [tuple(one.shape[1:]) for one in state]
-    wanted = [(len(xs), width) for width in cells[0].widths]
+    wanted = [(xs.batch_size, width) for width in cells[0].widths]
     if shapes != wanted:
         raise ShapeError(
             f"{cells[0]!r} received a state that does not fit.",

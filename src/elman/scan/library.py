@@ -7,15 +7,17 @@ of both. It is opened after torch, so that the two share one OpenMP runtime and 
 from __future__ import annotations
 
 import ctypes
+import os
 from ctypes import POINTER, Structure, byref, c_char_p, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-import torch  # noqa: F401 - opens the OpenMP runtime that the library is to share
+import torch  # first: it opens the OpenMP runtime that the library is to share
 
 from elman.errors import BackendError
 
-ABI = 1
+ABI = 2
 _FAULTS = {
     1: "an argument is missing or out of range",
     2: "the offsets do not describe the rows",
@@ -63,6 +65,59 @@ class Call(Structure):
     ]
 
 
+class Linear(Structure):
+    """`elman_linear` of `native/elman.h`."""
+
+    _fields_ = [
+        ("type", c_int32),
+        ("threads", c_int32),
+        ("reverse", c_int32),
+        ("batch", c_int64),
+        ("rows", c_int64),
+        ("width", c_int64),
+        ("offsets", c_void_p),
+        ("a", c_void_p),
+        ("b", c_void_p),
+        ("initial", c_void_p),
+        ("outputs", c_void_p),
+        ("final", c_void_p),
+        ("grad_outputs", c_void_p),
+        ("grad_a", c_void_p),
+        ("grad_b", c_void_p),
+        ("grad_initial", c_void_p),
+    ]
+
+
+class StepLayer(Structure):
+    """`elman_step_layer` of `native/elman.h`."""
+
+    _fields_ = [
+        ("input", c_int64),
+        ("weight_ih", c_void_p),
+        ("weight_hh", c_void_p),
+        ("scale_ih", c_void_p),
+        ("scale_hh", c_void_p),
+        ("bias_ih", c_void_p),
+        ("bias_hh", c_void_p),
+    ]
+
+
+class Steps(Structure):
+    """`elman_stepper` of `native/elman.h`."""
+
+    _fields_ = [
+        ("cell", c_int32),
+        ("weights", c_int32),
+        ("layers", c_int32),
+        ("batch", c_int64),
+        ("hidden", c_int64),
+        ("layer", POINTER(StepLayer)),
+        ("h", c_void_p),
+        ("c", c_void_p),
+        ("scratch", c_void_p),
+    ]
+
+
 @cache
 def library() -> ctypes.CDLL | None:
     """The compiled library, or None where it was not built."""
@@ -70,14 +125,26 @@ def library() -> ctypes.CDLL | None:
     if not path.exists():
         return None
     found = ctypes.CDLL(str(path))
+    # A child of fork has none of its parent's OpenMP threads, and torch's own products wait for them.
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
     found.elman_instructions.restype = c_char_p
     found.elman_use.argtypes = [c_char_p]
     for name in ("elman_forward", "elman_backward"):
         getattr(found, name).argtypes = [POINTER(Call)]
+    for name in ("elman_linear_forward", "elman_linear_backward"):
+        getattr(found, name).argtypes = [POINTER(Linear)]
+    found.elman_step_check.argtypes = [POINTER(Steps)]
+    found.elman_step.argtypes = [c_void_p, c_void_p]  # addresses: it is called once a step
     return found if found.elman_abi() == ABI else None
 
 
-def run(name: str, call: Call) -> None:
+@torch.compiler.assume_constant_result
+def available() -> bool:
+    """Whether there is a compiled library."""
+    return library() is not None
+
+
+def run(name: str, call: Structure) -> None:
     """One call of the library.
 
     Raises:
@@ -91,6 +158,21 @@ def run(name: str, call: Call) -> None:
         )
     if status := getattr(found, name)(byref(call)):
         raise BackendError(f"The native scan refused the call: {_FAULTS.get(status, status)}.")
+
+
+def check_step(call: Steps) -> None:
+    """Whether a step can be made, looked at once and not at every step.
+
+    Raises:
+        BackendError: it was not built, or an argument is missing.
+    """
+    run("elman_step_check", call)
+
+
+def step_function() -> Any:
+    """The library's own step, of the address of a `Steps` and that of the input: it checks nothing."""
+    found = library()
+    return None if found is None else found.elman_step
 
 
 def instructions() -> str | None:

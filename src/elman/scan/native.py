@@ -18,13 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elman.cells.base import Cell, State
+from elman.cells.base import Cell, LinearCell, State
 from elman.cells.gru import GRU
 from elman.cells.lstm import LSTM
 from elman.cells.rnn import RNN
 from elman.cells.rnn_relu import RNNReLU
 from elman.ragged import Ragged
-from elman.scan import library, second_order
+from elman.scan import arguments, library, second_order
 from elman.scan.reference import Scan
 
 _CELLS: dict[str, type[Cell]] = {"rnn": RNN, "rnn-relu": RNNReLU, "lstm": LSTM, "gru": GRU}
@@ -37,14 +37,14 @@ NOT_BUILT = "the compiled library was not built"
 
 def obstacle(cells: Sequence[Cell], xs: Ragged) -> str | None:
     """Why this scan cannot be native, or None if it can."""
-    weights = [one for cell in cells for one in _weights(cell)]
-    if type(cells[0]) not in _NAMES:
+    weights = [one for cell in cells for one in cell.weights.values()]
+    if type(cells[0]) not in _NAMES and not isinstance(cells[0], LinearCell):
         return f"the cell {type(cells[0]).__name__} has no kernel"
     if any(one.device.type != "cpu" for one in (xs.values, *weights)):
         return "it runs on a CPU only"
     if any(one.dtype != weights[0].dtype for one in weights) or weights[0].dtype not in _TYPES:
         return "it knows float32 and float64 only"
-    if library.library() is None:
+    if not library.available():
         return NOT_BUILT
     return None
 
@@ -54,7 +54,7 @@ def run(
 ) -> Scan:
     """One layer: outputs joined, the final states `directions batch hidden`, and what was recorded."""
     name, bias = _NAMES[type(cells[0])], cells[0].bias_ih is not None
-    weights = [one for cell in cells for one in _weights(cell)]
+    weights = [one for cell in cells for one in cell.weights.values()]
     x = xs.values.to(weights[0].dtype)
     state = tuple(one.to(x.dtype) for one in state)
     keep = bool(record) or _differentiable(x, *weights, *state)
@@ -75,11 +75,6 @@ def _differentiable(*tensors: Tensor) -> bool:
     return torch.is_grad_enabled() and any(one.requires_grad for one in tensors)
 
 
-def _weights(cell: Cell) -> list[Tensor]:
-    every = (cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)
-    return [one for one in every if one is not None]
-
-
 # --- the operators ---
 
 _operators = torch.library.Library("elman", "DEF")
@@ -98,8 +93,16 @@ class _Layer:
     """The sizes of one call, and its arguments by direction."""
 
     def __init__(
-        self, x: Tensor, offsets: Tensor, weights: Sequence[Tensor], cell: str, *, bias: bool
+        self,
+        x: Tensor,
+        offsets: Tensor,
+        weights: Sequence[Tensor],
+        initial: Sequence[Tensor],
+        cell: str,
+        *,
+        bias: bool,
     ) -> None:
+        arguments.check_layer(x, offsets, weights, initial, _CELLS[cell], bias=bias)
         each = 4 if bias else 2
         self.parts = [weights[n : n + each] for n in range(0, len(weights), each)]
         self.hidden = weights[1].shape[1]
@@ -146,7 +149,7 @@ def _recurrent(  # noqa: PLR0913 - the operator's own arguments
     reverse: bool,  # noqa: FBT001
     keep: bool,  # noqa: FBT001
 ) -> tuple[Tensor, ...]:
-    layer = _Layer(x, offsets, weights, cell, bias=bias)
+    layer = _Layer(x, offsets, weights, initial, cell, bias=bias)
     ways, rows, batch, hidden = layer.directions, layer.rows, layer.batch, layer.hidden
     outputs, h, c, gates, memory, inside = _empty(x, layer, keep=keep)
     offsets, initial = offsets.contiguous(), [one.contiguous() for one in initial]
@@ -202,7 +205,7 @@ def _empty(x: Tensor, layer: _Layer, *, keep: bool) -> tuple[Tensor, ...]:
 
 def _fake(x: Tensor, offsets: Tensor, weights: list[Tensor], initial: Any, *rest: Any) -> Any:
     cell, bias, _, keep = rest
-    return _empty(x, _Layer(x, offsets, weights, cell, bias=bias), keep=keep)
+    return _empty(x, _Layer(x, offsets, weights, initial, cell, bias=bias), keep=keep)
 
 
 def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
@@ -222,7 +225,7 @@ def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
     reverse: bool,  # noqa: FBT001
     need_x: bool,  # noqa: FBT001
 ) -> list[Tensor]:
-    layer = _Layer(x, offsets, weights, cell, bias=bias)
+    layer = _Layer(x, offsets, weights, initial, cell, bias=bias)
     ways, rows, hidden = layer.directions, layer.rows, layer.hidden
     offsets, initial = offsets.contiguous(), [one.contiguous() for one in initial]
     call = layer.call(x, offsets, outputs, keep=True)

@@ -52,5 +52,5 @@ def run(cell: Cell, xs: Ragged, state: State, *, reverse: bool, record: tuple[st
 
 def _joined(steps: list[Tensor], xs: Ragged, cell: Cell, walk: Walk) -> Ragged:
     if not steps:
-        return xs.with_values(cell.weight_hh.new_zeros(0, cell.hidden_size))
+        return xs.with_values(cell.weight_ih.new_zeros(0, cell.hidden_size))
     return xs.with_values(walk.back(torch.cat(steps)))

@@ -1,0 +1,159 @@
+// One step of a stack of layers for one sequence or a few: what streams. The weights are read once, row by
+// row as torch keeps them; they may be stored in fewer bits than the numbers that are computed with.
+#pragma once
+
+#include "simd.h"
+
+namespace ELMAN_VARIANT {
+
+struct Bfloat16 {
+  uint16_t bits;
+};
+
+// Some lanes of a row of weights, as numbers to compute with.
+template <class T>
+inline Vec<T> widen(const T* from, int n) {
+  return load(from, n);
+}
+inline Vec<float> widen(const Bfloat16* from, int n) {
+  typedef uint16_t Short __attribute__((vector_size(kBytes / 2), aligned(2), may_alias));
+  typedef uint32_t Word __attribute__((vector_size(kBytes)));
+  if (__builtin_expect(n == kLanes<float>, 1))
+    return reinterpret_cast<Vec<float>>(__builtin_convertvector(*reinterpret_cast<const Short*>(from), Word) << 16);
+  Word words{};
+  for (int j = 0; j < n; ++j) words[j] = static_cast<uint32_t>(from[j].bits) << 16;
+  return reinterpret_cast<Vec<float>>(words);
+}
+inline Vec<float> widen(const int8_t* from, int n) {
+  typedef int8_t Byte __attribute__((vector_size(kBytes / 4), aligned(1), may_alias));
+  if (__builtin_expect(n == kLanes<float>, 1))
+    return __builtin_convertvector(*reinterpret_cast<const Byte*>(from), Vec<float>);
+  Vec<float> value{};
+  for (int j = 0; j < n; ++j) value[j] = from[j];
+  return value;
+}
+
+template <class T>
+inline T total(Vec<T> value) {
+  T sums[kLanes<T>];
+  std::memcpy(sums, &value, sizeof(value));
+#pragma GCC unroll 4
+  for (int half = kLanes<T> / 2; half > 0; half /= 2)
+    for (int j = 0; j < half; ++j) sums[j] += sums[j + half];
+  return sums[0];
+}
+
+// out[row] = (out[row] if `more`) + scale[row]·(W[row]·x) + bias[row]
+template <class T, class W>
+void product(const W* weight, const T* scale, const T* bias, const T* x, int64_t rows, int64_t depth, bool more,
+             T* out) {
+  constexpr int kRows = 8;
+  for (int64_t row = 0; row < rows; row += kRows) {
+    const int count = static_cast<int>(std::min<int64_t>(kRows, rows - row));
+    const W* w[kRows];
+    Vec<T> sum[kRows];
+#pragma GCC unroll 8
+    for (int m = 0; m < kRows; ++m) w[m] = weight + (row + std::min(m, count - 1)) * depth, sum[m] = Vec<T>{};
+    int64_t k = 0;
+    for (; k + kLanes<T> <= depth; k += kLanes<T>) {
+      const Vec<T> one = load(x + k, kLanes<T>);
+#pragma GCC unroll 8
+      for (int m = 0; m < kRows; ++m) sum[m] += widen(w[m] + k, kLanes<T>) * one;
+    }
+    if (const int rest = static_cast<int>(depth - k)) {
+      const Vec<T> one = load(x + k, rest);
+      for (int m = 0; m < kRows; ++m) sum[m] += widen(w[m] + k, rest) * one;
+    }
+    for (int m = 0; m < count; ++m) {
+      T value = total<T>(sum[m]);
+      if (scale) value *= scale[row + m];
+      if (bias) value += bias[row + m];
+      out[row + m] = more ? out[row + m] + value : value;
+    }
+  }
+}
+
+template <class T, class W>
+struct Stepper {
+  const elman_stepper& on;
+
+  // A layer's step of one sequence: `in` goes in, `h` (and `c`) are replaced.
+  void layer(const elman_step_layer& one, const T* in, T* h, T* c, T* p) const {
+    const int64_t hidden = on.hidden;
+    const bool gru = on.cell == ELMAN_GRU, linear = on.cell >= ELMAN_MINGRU;
+    const int64_t rows = blocks() * hidden, joined = gru ? 2 * hidden : rows;
+    const auto* w = static_cast<const W*>(one.weight_ih);
+    const auto* u = static_cast<const W*>(one.weight_hh);
+    const auto *sw = static_cast<const T*>(one.scale_ih), *su = static_cast<const T*>(one.scale_hh);
+    const auto *bw = static_cast<const T*>(one.bias_ih), *bu = static_cast<const T*>(one.bias_hh);
+    product<T, W>(w, sw, bw, in, rows, one.input, false, p);
+    if (!linear) product<T, W>(u, su, bu, h, joined, hidden, true, p);
+    if (gru)  // the third block stays apart: it is under the reset gate
+      product<T, W>(u + joined * hidden, su ? su + joined : nullptr, bu ? bu + joined : nullptr, h, hidden, hidden,
+                    false, p + rows);
+    for (int64_t j = 0; j < hidden; j += kLanes<T>) {
+      const int n = static_cast<int>(std::min<int64_t>(kLanes<T>, hidden - j));
+      const Vec<T> a = load(p + j, n);
+      switch (on.cell) {
+        case ELMAN_RNN_TANH: store(h + j, tanh(a), n); break;
+        case ELMAN_RNN_RELU: store(h + j, a < T(0) ? Vec<T>{} : a, n); break;
+        case ELMAN_LSTM: {
+          const Vec<T> f = sigmoid(load(p + hidden + j, n)), g = tanh(load(p + 2 * hidden + j, n));
+          const Vec<T> o = sigmoid(load(p + 3 * hidden + j, n));
+          const Vec<T> next = f * load(c + j, n) + sigmoid(a) * g;
+          store(c + j, next, n), store(h + j, o * tanh(next), n);
+          break;
+        }
+        case ELMAN_GRU: {
+          const Vec<T> r = sigmoid(a), z = sigmoid(load(p + hidden + j, n));
+          const Vec<T> next = tanh(load(p + 2 * hidden + j, n) + r * load(p + 3 * hidden + j, n));
+          store(h + j, next + z * (load(h + j, n) - next), n);
+          break;
+        }
+        case ELMAN_MINGRU: {
+          const Vec<T> z = sigmoid(a), before = load(h + j, n);
+          store(h + j, before + z * (load(p + hidden + j, n) - before), n);
+          break;
+        }
+        default: {  // minLSTM: the forget and the input gate, made to sum to one
+          const Vec<T> f = sigmoid(a), i = sigmoid(load(p + hidden + j, n));
+          store(h + j, (f * load(h + j, n) + i * load(p + 2 * hidden + j, n)) / (f + i), n);
+        }
+      }
+    }
+  }
+
+  int blocks() const {
+    switch (on.cell) {
+      case ELMAN_RNN_TANH:
+      case ELMAN_RNN_RELU: return 1;
+      case ELMAN_LSTM: return 4;
+      case ELMAN_MINGRU: return 2;
+      default: return 3;
+    }
+  }
+
+  void run(const void* x) const {
+    T* const h = static_cast<T*>(on.h);
+    T* const c = static_cast<T*>(on.c);
+    for (int64_t b = 0; b < on.batch; ++b) {
+      const T* in = static_cast<const T*>(x) + b * on.layer[0].input;
+      for (int32_t n = 0; n < on.layers; ++n) {
+        const int64_t at = (n * on.batch + b) * on.hidden;
+        layer(on.layer[n], in, h + at, c ? c + at : nullptr, static_cast<T*>(on.scratch));
+        in = h + at;
+      }
+    }
+  }
+};
+
+inline void step(const elman_stepper& on, const void* x) {
+  switch (on.weights) {
+    case ELMAN_FLOAT32: return Stepper<float, float>{on}.run(x);
+    case ELMAN_FLOAT64: return Stepper<double, double>{on}.run(x);
+    case ELMAN_BFLOAT16: return Stepper<float, Bfloat16>{on}.run(x);
+    default: return Stepper<float, int8_t>{on}.run(x);
+  }
+}
+
+}  // namespace ELMAN_VARIANT
