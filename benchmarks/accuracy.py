@@ -5,8 +5,8 @@ python benchmarks/accuracy.py run clinc150 --only Bi-GRU  # one variant
 python benchmarks/accuracy.py table                       # RESULTS.md from what was measured
 
 A recipe (`recipes/NAME.yaml`) names the data set, the variants, the seeds and what is known of others'
-figures. The best epoch is chosen on dev; test is read once, after training. A linear SVM over TF-IDF
-n-grams runs beside, its regularisation chosen on dev too.
+figures; `task: tagger` where the data set serves several tasks. The best epoch is chosen on dev; test is
+read once, after training. Beside each runs a simple baseline (see `baselines.py`).
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from baselines import BASELINES
 
 HERE = Path(__file__).parent
 Row = dict[str, Any]
-BASELINE = "TF-IDF + linear SVM"
+FIGURES = ("test", "macro", "auroc", "recall", "span", "intent")
+"""How the names of the figures begin, in the order of the columns."""
 
 
 def main() -> None:
@@ -52,9 +54,11 @@ def measure(recipe: Row, done: list[Row], only: str | None, seed: int | None) ->
     """One row for each variant and seed that is not among those done."""
     from elman import datasets
 
+    task = recipe.get("task") or datasets.get(recipe["dataset"]).task
+    title, baseline = BASELINES[task]
     have = {(row["variant"], row["seed"]) for row in done}
     dataset, languages = datasets.get(recipe["dataset"]), recipe.get("languages", [None])
-    for variant, settings in {**recipe["variants"], BASELINE: None}.items():
+    for variant, settings in {**recipe["variants"], title: None}.items():
         for number in recipe["seeds"] if settings is not None else [0]:
             if (variant, number) in have or (only or variant) != variant or (seed or number) != number:
                 continue
@@ -65,9 +69,12 @@ def measure(recipe: Row, done: list[Row], only: str | None, seed: int | None) ->
             train, dev = joined(parts["train"]), joined(parts["dev"])
             started = time.process_time()
             if settings is None:
-                model = SVM(train, dev)
+                model = baseline(train, dev, dataset.fields)
             else:
-                model = Recurrent(recipe.get("common", {}), settings, number, train, dev)
+                kind = Tagger if task == "tagger" else Recurrent
+                model = kind(
+                    {**recipe.get("common", {}), **settings}, number, train, dev, dataset.fields
+                )
             minutes = (time.process_time() - started) / 60
             row: Row = {"variant": variant, "seed": number, "minutes": minutes, "size": model.size}
             row["dev"] = model.report(dev)["accuracy"]
@@ -94,13 +101,10 @@ def beyond(dataset: Any, split: str) -> list[str] | None:
 class Recurrent:
     """A classifier of elman, trained by a recipe."""
 
-    def __init__(self, common: Row, settings: Row, seed: int, train: Row, dev: Row) -> None:
+    def __init__(self, settings: Row, seed: int, train: Row, dev: Row, fields: Row) -> None:
         import elman
 
-        merged = {**common, **settings}
-        training = elman.Training(**{**merged.pop("training", {}), "seed": seed})
-        text = elman.TextSettings(**merged.pop("text", {}))
-        self.model = elman.Classifier(**merged, text=text, training=training).fit(train, dev=dev)
+        self.model = with_settings(elman.Classifier(), settings, seed).fit(train, dev=dev)
         self.size = sum(one.numel() for one in self.model.network_.parameters())
 
     def report(self, rows: Row, out_of_scope: list[str] | None = None) -> Row:
@@ -109,41 +113,33 @@ class Recurrent:
         return {"accuracy": found.accuracy, "macro_f1": found.macro_f1, **(found.out_of_scope or {})}
 
 
-class SVM:
-    """Word and character n-grams by TF-IDF, a linear support vector machine, C chosen on dev."""
+class Tagger:
+    """A tagger of elman, trained by a recipe; sequences are labelled too where the data set has labels."""
 
-    def __init__(self, train: Row, dev: Row) -> None:
-        from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.pipeline import make_pipeline, make_union
-        from sklearn.svm import LinearSVC
+    def __init__(self, settings: Row, seed: int, train: Row, dev: Row, fields: Row) -> None:
+        import elman
 
-        def made(penalty: float) -> Any:
-            words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
-            letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
-            return make_pipeline(make_union(words, letters), LinearSVC(C=penalty, random_state=0))
-
-        fitted = [made(penalty).fit(train["text"], train["label"]) for penalty in (0.1, 0.3, 1.0, 3.0)]
-        self.model = max(fitted, key=lambda one: one.score(dev["text"], dev["label"]))
-        self.size = int(self.model[-1].coef_.size)
+        roles = {role: fields[role] for role in ("tokens", "tags", "label") if role in fields}
+        self.model = with_settings(elman.Tagger(), settings, seed).fit(train, **roles, dev=dev)
+        self.size = sum(one.numel() for one in self.model.network_.parameters())
 
     def report(self, rows: Row, out_of_scope: list[str] | None = None) -> Row:
-        """Accuracy and, with texts out of scope, how well the highest margin tells them apart."""
-        import numpy as np
-        from sklearn.metrics import f1_score, roc_auc_score
+        """Accuracy of the tags and, where there are any, F1 of the spans and accuracy of the labels."""
+        found = self.model.evaluate(rows)
+        report = {"accuracy": found.accuracy}
+        report |= {f"span {name}": value for name, value in (found.spans or {}).items()}
+        return report | ({} if found.label_accuracy is None else {"intent": found.label_accuracy})
 
-        truth, predicted = np.array(rows["label"]), self.model.predict(rows["text"])
-        report = {
-            "accuracy": float((predicted == truth).mean()),
-            "macro_f1": float(f1_score(truth, predicted, average="macro")),
-        }
-        if out_of_scope is None:
-            return report
-        within = self.model.decision_function(rows["text"]).max(-1)
-        other = self.model.decision_function(out_of_scope).max(-1)
-        known = np.arange(len(within) + len(other)) < len(within)
-        report["auroc"] = float(roc_auc_score(known, np.concatenate([within, other])))
-        report["recall_at_95"] = float((other < np.quantile(within, 0.05)).mean())
-        return report
+
+def with_settings(model: Any, settings: Row, seed: int) -> Any:
+    """The model with a recipe's settings laid over its own, and the seed."""
+    settings = {**settings, "training": {**settings.get("training", {}), "seed": seed}}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            model.set_params(**{f"{name}__{field}": one for field, one in value.items()})
+        else:
+            model.set_params(**{name: value})
+    return model
 
 
 def machine() -> Row:
@@ -183,11 +179,8 @@ def write_tables() -> None:
 
 def table(recipe: Row, rows: list[Row]) -> str:
     """One recipe as Markdown: mean and spread over the seeds."""
-    figures = [
-        name
-        for name in rows[0]
-        if name == "dev" or name.startswith(("test", "macro", "auroc", "recall"))
-    ]
+    names = dict.fromkeys(name for row in rows for name in row)
+    figures = [name for name in names if name == "dev" or name.startswith(FIGURES)]
     figures = sorted(figures, key=lambda name: (name != "dev", not name.startswith("test"), name))
     heads = [
         "model",
@@ -198,12 +191,15 @@ def table(recipe: Row, rows: list[Row]) -> str:
     ]
     lines = [f"## {recipe['title']}", "", recipe["about"].strip(), ""]
     lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for variant in [*recipe["variants"], BASELINE]:
+    baselines = [title for title, _ in BASELINES.values()]
+    for variant in [*recipe["variants"], *baselines]:
         mine = [row for row in rows if row["variant"] == variant]
         if not mine:
             continue
         cells = [variant, str(len(mine))]
-        cells += [spread([100 * row[name] for row in mine]) for name in figures]
+        cells += [
+            spread([100 * row[name] for row in mine]) if name in mine[0] else "–" for name in figures
+        ]
         cells += [
             f"{mine[0]['size'] / 1e6:.2f} M",
             f"{statistics.mean(row['minutes'] for row in mine):.1f}",

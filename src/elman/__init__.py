@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from elman.codecs.text import TextSettings
     from elman.ragged import Ragged
     from elman.tasks import load
-    from elman.tasks.base import Prediction, Report
+    from elman.tasks.base import Prediction, Report, Tagged, TagReport
     from elman.tasks.classifier import Classifier
+    from elman.tasks.tagger import Tagger
     from elman.training import Training
 
 __version__ = "0.1.0"
@@ -24,6 +25,9 @@ _HOMES = {
     "Prediction": "elman.tasks.base",
     "Ragged": "elman.ragged",
     "Report": "elman.tasks.base",
+    "TagReport": "elman.tasks.base",
+    "Tagged": "elman.tasks.base",
+    "Tagger": "elman.tasks.tagger",
     "TextSettings": "elman.codecs.text",
     "Training": "elman.training",
     "load": "elman.tasks",
@@ -31,7 +35,19 @@ _HOMES = {
 
 _MODULES = {"nn": "elman.nn"}
 
-__all__ = ["Classifier", "Prediction", "Ragged", "Report", "TextSettings", "Training", "load", "nn"]
+__all__ = [
+    "Classifier",
+    "Prediction",
+    "Ragged",
+    "Report",
+    "TagReport",
+    "Tagged",
+    "Tagger",
+    "TextSettings",
+    "Training",
+    "load",
+    "nn",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,9 @@
-"""Figures of merit: thin faces over torchmetrics."""
+"""Figures of merit: thin faces over torchmetrics, and the counting of spans."""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,6 +57,30 @@ def recall_at(scores: Tensor, negatives: Tensor, keep: float = 0.95) -> float:
     """
     threshold = torch.quantile(scores.double(), 1.0 - keep)
     return float((negatives.double() < threshold).double().mean())
+
+
+def span_scores(
+    truth: Sequence[Collection[Any]], predicted: Sequence[Collection[Any]]
+) -> dict[str, float]:
+    """Precision, recall and F1 of spans, micro-averaged: one counts where both ends and label are right.
+
+        P = TP / (TP + FP)        R = TP / (TP + FN)        F1 = 2·TP / (2·TP + FP + FN)
+
+    Args:
+        truth: the spans that there are in each sequence.
+        predicted: those that were found.
+
+    >>> span_scores([{(0, 2, "city"), (4, 5, "day")}], [{(0, 2, "city"), (3, 5, "day")}])["f1"]
+    0.5
+    """
+    pairs = [(set(one), set(other)) for one, other in zip(truth, predicted, strict=True)]
+    right = sum(len(one & other) for one, other in pairs)
+    there, found = (sum(len(pair[side]) for pair in pairs) for side in (0, 1))
+    return {
+        "precision": right / found if found else 0.0,
+        "recall": right / there if there else 0.0,
+        "f1": 2 * right / (there + found) if there + found else 0.0,
+    }
 
 
 def _ranks(scores: Tensor) -> Tensor:

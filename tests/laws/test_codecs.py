@@ -47,7 +47,9 @@ STRANGE = st.lists(LETTERS | ODD, max_size=6).map("".join)
 SAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     "label": (["b", "a", "b"], ["a", "b", "a"]),
     "series": ([[1.0, 3.0], [], [4.0]], [[2.0], [], [1e9, -1.0]]),
+    "tags": ([["B-city", "I-city", "O"], ["O", "B-day"]], [["O"], [], ["B-never", "I-city"]]),
     "text": (TEXTS, ["what time", "", "unseen 词 ✂️"]),
+    "tokens": ([["What", "time"], ["现在", "几点"]], [["time", "unseen", "词"], [], ["✂️"]]),
 }
 """Raw values to fit each codec on, and others to encode."""
 

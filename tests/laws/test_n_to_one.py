@@ -1,4 +1,4 @@
-"""N-to-1, of every cell and every pooling: alone as in a batch, step by step as at once."""
+"""N-to-1: its poolings are what they say, and nothing to read is answered by the bias."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
 from elman import registry
-from elman.errors import SettingsError, UnknownNameError
+from elman.errors import UnknownNameError
 from elman.layers.pooling import POOLINGS, Pooling
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
 from elman.structures.n_to_one import NToOne
 
 from .cases import same
+from .structure_cases import batch_of, gradients
 
 CELLS = registry.names("cells")
 LENGTHS = st.lists(st.integers(0, 5), min_size=1, max_size=4)
@@ -27,57 +28,6 @@ def network_of(cell: str, pooling: str, **options: bool | int) -> NToOne:
     recurrent = Recurrent(cell, 3, 4, **options)  # pyright: ignore[reportArgumentType]
     network = NToOne(nn.Linear(2, 3), recurrent, outputs=3, pooling=pooling, dropout=0.5).double()
     return network.eval()
-
-
-def batch_of(lengths: list[int]) -> Ragged:
-    offsets = torch.tensor([0, *lengths]).cumsum(0)
-    return Ragged(torch.randn(int(offsets[-1]), 2, dtype=torch.float64), offsets)
-
-
-def gradients(network: NToOne, answers: Tensor) -> dict[str, Tensor]:
-    weights = dict(network.named_parameters())
-    scale = torch.linspace(-1, 1, answers.numel(), dtype=torch.float64).view_as(answers)
-    found = torch.autograd.grad(
-        (answers * scale).sum(), list(weights.values()), allow_unused=True, materialize_grads=True
-    )
-    return dict(zip(weights, found, strict=True))
-
-
-@every_cell
-@every_pooling
-@pytest.mark.parametrize("bidirectional", [False, True])
-@settings(max_examples=4)
-@given(lengths=LENGTHS, seed=st.integers(0, 99))
-def test_alone_as_in_a_batch(cell, pooling, bidirectional, lengths, seed) -> None:
-    """Answers and gradients, in any order, with any padding there ever was."""
-    network = network_of(cell, pooling, bidirectional=bidirectional)
-    xs = batch_of(lengths)
-    together = network(xs)
-    alone = torch.cat([network(xs[number]) for number in range(len(xs))])
-    same(together, alone, "answers")
-    assert bool(together.isfinite().all())
-    expected = gradients(network, alone)
-    for name, ours in gradients(network, together).items():
-        same(ours, expected[name], f"gradient of {name}")
-    order = torch.randperm(len(xs), generator=torch.Generator().manual_seed(seed))
-    same(network(xs[order.numpy()]), together[order], "another order")
-    padded = torch.nn.functional.pad(xs.padded(fill=torch.nan), (0, 0, 0, 3), value=torch.nan)
-    assert torch.equal(network(Ragged.from_padded(padded, lengths)), together), "padding changed it"
-
-
-@every_cell
-@every_pooling
-@settings(max_examples=4)
-@given(time=st.integers(1, 5), batch=st.integers(1, 3), num_layers=st.integers(1, 2))
-def test_step_by_step_as_at_once(cell, pooling, time, batch, num_layers) -> None:
-    """After each step, the answer to the beginning that was read."""
-    network = network_of(cell, pooling, num_layers=num_layers)
-    xs = batch_of([time] * batch)
-    state = network.start(batch)
-    for t, x in enumerate(xs.padded().unbind(1), 1):
-        answer, state = network.step(x, state)
-        beginning = Ragged.of([one[:t] for one in xs])
-        same(answer, network(beginning), f"after {t} steps")
 
 
 @every_cell
@@ -92,12 +42,6 @@ def test_nothing_to_read_is_answered_by_the_bias(cell, pooling, bidirectional) -
     assert torch.equal(network(batch_of([0])), network.head.bias[None])
     for name, found in gradients(network, network(batch_of([0]))).items():
         assert bool(found.isfinite().all()), name
-
-
-@every_pooling
-def test_no_sequence_has_no_answer(pooling) -> None:
-    nothing = Ragged(torch.zeros(0, 2, dtype=torch.float64), torch.zeros(1, dtype=torch.int64))
-    assert network_of("gru", pooling)(nothing).shape == (0, 3)
 
 
 @every_pooling
@@ -151,17 +95,6 @@ def test_last_takes_the_end_of_both_directions() -> None:
     same(network(xs)[0], expected, "answer")
 
 
-def test_dropout_is_for_training_only() -> None:
-    network = network_of("gru", "max")
-    xs = batch_of([4, 2])
-    assert torch.equal(network(xs), network(xs))
-    network.train()
-    assert not torch.equal(network(xs), network(xs))
-
-
 def test_what_it_refuses() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'mean'"):
         Pooling("maen", 3)
-    network = network_of("gru", "max", bidirectional=True)
-    with pytest.raises(SettingsError, match="cannot go step by step"):
-        network.step(torch.zeros(1, 2, dtype=torch.float64), network.start(1))

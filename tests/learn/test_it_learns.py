@@ -8,17 +8,8 @@ from pathlib import Path
 import pytest
 
 import elman
-from elman import registry
-from elman.cells.base import LinearCell
 
-CELLS = registry.names("cells")
-every_cell = pytest.mark.parametrize("cell", CELLS)
-
-
-def layers(cell: str) -> int:
-    """A linear recurrence mixes time in one layer, and decides by what it mixed in the next."""
-    return 2 if issubclass(registry.get("cells", cell), LinearCell) else 1
-
+from .cases import every_cell, layers
 
 FRAMES = {
     "time": ["what time is it {p}", "tell me the time {p}", "{p} how late is it"],

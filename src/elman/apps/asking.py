@@ -15,7 +15,7 @@ import typer
 from elman.apps import models
 from elman.errors import DataError, SettingsError
 
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".conllu", ".conll")
 BLOCK = 256
 """Texts that are read, answered and printed together: what bounds the memory."""
 
@@ -25,7 +25,7 @@ def predict(
 ) -> None:
     """Print a line for every text; a friendlier one where a single text was typed."""
     model = models.opened(run)
-    source = _source(texts, text or models.columns(model)["text"], encoding)
+    source = _source(texts, text or next(iter(model.columns_.values())), encoding)
     if source is None and len(texts) == 1 and not as_json:
         from elman.apps.render import answer, show
 
@@ -46,7 +46,7 @@ def inspect(run: str, text: str, *, top: int, as_json: bool) -> None:
         return
     from elman.apps.render import legend, show, walk
 
-    show(walk(text, prediction, trace), "", legend(trace))
+    show(walk(text, prediction, trace), "", legend(trace, tags=hasattr(prediction, "tags")))
 
 
 def _source(texts: Sequence[str], column: str, encoding: str | None) -> Iterable[Any] | None:
@@ -119,6 +119,14 @@ def _line(text: Any, answer: Any, top: int, *, as_json: bool) -> str:
     """One answer on one line: JSON, or labels and probabilities and then the text, between tabs."""
     if as_json:
         return json.dumps({"text": text, **answer.to_dict(top)}, ensure_ascii=False)
+    if hasattr(answer, "tags"):
+        marked = " ".join(
+            f"{token}/{tag}" for token, tag in zip(answer.tokens, answer.tags, strict=True)
+        )
+        label = (
+            [] if answer.label is None else [f"{_cell(answer.label.label)}\t{answer.label.score:.4f}"]
+        )
+        return "\t".join([*label, _cell(marked)])
     pairs = [f"{_cell(label)}\t{share:.4f}" for label, share in answer.ranking[:top]]
     return "\t".join([*pairs, _cell(text)])
 

@@ -82,6 +82,8 @@ DatasetName = Annotated[str | None, _option("dataset", metavar="NAME")]
 Language = Annotated[str | None, _option("language", metavar="NAME")]
 TextColumn = Annotated[str | None, _option("text", metavar="COLUMN")]
 LabelColumn = Annotated[str | None, _option("label", metavar="COLUMN")]
+TokensColumn = Annotated[str | None, _option("tokens", metavar="COLUMN")]
+TagsColumn = Annotated[str | None, _option("tags", metavar="COLUMN")]
 Encoding = Annotated[str | None, _option("encoding", metavar="NAME")]
 Format = Annotated[str | None, _option("format", metavar="NAME")]
 Json = Annotated[bool, _option("json", "--json")]
@@ -110,8 +112,11 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
     source: Source = None,
     dataset: DatasetName = None,
     language: Language = None,
+    task: Annotated[str | None, _option("task", metavar="NAME")] = None,
     text: TextColumn = None,
     label: LabelColumn = None,
+    tokens: TokensColumn = None,
+    tags: TagsColumn = None,
     dev: Annotated[str | None, _option("dev", metavar="FILE")] = None,
     encoding: Encoding = None,
     format: Format = None,
@@ -122,6 +127,7 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
         bool | None, _option("bidirectional", "--bidirectional/--no-bidirectional")
     ] = None,
     pooling: Annotated[str | None, _option("pooling", metavar="NAME")] = None,
+    crf: Annotated[bool | None, _option("crf", "--crf/--no-crf")] = None,
     tokenizer: Annotated[str | None, _option("tokenizer", metavar="NAME")] = None,
     characters: Annotated[str | None, _option("characters", metavar="NAME")] = None,
     segmenter: Annotated[str | None, _option("segmenter", metavar="NAME")] = None,
@@ -163,6 +169,8 @@ def evaluate(  # noqa: PLR0913 - the parameters of a command are its options
     language: Language = None,
     text: TextColumn = None,
     label: LabelColumn = None,
+    tokens: TokensColumn = None,
+    tags: TagsColumn = None,
     encoding: Encoding = None,
     format: Format = None,
     *,

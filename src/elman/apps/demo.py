@@ -46,7 +46,7 @@ def run() -> None:
         "source": dataset.homepage,
         "command": "elman demo",
     }
-    data = fitting.Data(DATASET, train, dev, "text", "label", about)
+    data = fitting.Data(DATASET, train, dev, {"text": "text", "label": "label"}, about)
     if not (OUT / "config.json").is_file():
         tell("demo.training")
     try:

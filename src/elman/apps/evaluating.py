@@ -50,7 +50,7 @@ def _rows(model: Any, given: Mapping[str, Any]) -> Any:
     from elman.data import Records, read
 
     rows = read(given["source"], format=given.get("format"), encoding=given.get("encoding"))
-    columns = {own: rows.column(given.get(role, own)) for role, own in models.columns(model).items()}
+    columns = {own: rows.column(given.get(role, own)) for role, own in model.columns_.items()}
     return Records(columns, rows.source, rows.lines, rows.rows)
 
 
@@ -60,8 +60,15 @@ def _on_dataset(model: Any, name: str, split: str, language: str | None) -> tupl
 
     dataset = datasets.get(name)
     rows = dataset.load(split, language)
-    columns = {own: rows[dataset.fields[role]] for role, own in models.columns(model).items()}
-    beyond = None
-    if split in dataset.companions:
-        beyond = dataset.load(dataset.companions[split], language)[dataset.fields["text"]]
-    return model.evaluate(columns, out_of_scope=beyond), dataset.origin(split, language)
+    if missing := sorted(model.columns_.keys() - dataset.fields.keys()):
+        raise SettingsError(
+            f"The data set {name} has no {', '.join(missing)} for this {model.task} to be measured on.",
+            expected=f"a model of the task {dataset.task}",
+            fix="elman list datasets",
+        )
+    columns = {own: rows[dataset.fields[role]] for role, own in model.columns_.items()}
+    origin = dataset.origin(split, language)
+    if model.task != "classifier" or split not in dataset.companions:
+        return model.evaluate(columns), origin
+    beyond = dataset.load(dataset.companions[split], language)[dataset.fields["text"]]
+    return model.evaluate(columns, out_of_scope=beyond), origin

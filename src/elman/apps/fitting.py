@@ -17,19 +17,23 @@ from elman.errors import SettingsError, UnknownNameError
 if TYPE_CHECKING:
     from elman.data import Records
 
-READING = {"source", "dataset", "language", "text", "label", "dev", "encoding", "format", "out", "more"}
+ROLES = {"classifier": ("text", "label"), "tagger": ("tokens", "tags", "label")}
+"""What the columns of each task are for; other tasks have those of the classifier."""
+OPTIONAL = {"tagger": {"label"}}
+"""Roles that only play where they are named."""
+READING = {"source", "dataset", "language", "dev", "encoding", "format", "out", "more", "task"}
+READING |= set().union(*ROLES.values())
 """Options that are about the data and the folder; all others are settings of the estimator."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """What a model is trained on, and what is told about it."""
+    """What a model is trained on, with the column of each role, and what is told about it."""
 
     name: str
     train: Records
     dev: Records | None
-    text: str
-    label: str
+    columns: Mapping[str, str]
     about: dict[str, Any]
 
 
@@ -41,7 +45,7 @@ def fit(given: Mapping[str, Any], command: str) -> None:
         command: the command line, for the model card and for going on after an interruption.
     """
     model = _estimator(given)
-    data = _data(given, command)
+    data = _data(given, model.task, command)
     out = Path(given.get("out") or f"runs/{data.name}-{model.cell}")
     _tell_data(data, model, given)
     tell(
@@ -59,7 +63,7 @@ def learn(model: Any, data: Data, out: Path, stopped: str) -> None:
         epochs = len(log.read_bytes().splitlines()) if log.is_file() else 0
         tell("fit.finished" if finished else "fit.resumes", out=out, epochs=epochs)
     try:
-        model.fit(data.train, text=data.text, label=data.label, dev=data.dev, out=out, about=data.about)
+        model.fit(data.train, **data.columns, dev=data.dev, out=out, about=data.about)
     except KeyboardInterrupt:
         typer.echo(stopped, err=True)
         raise typer.Exit(130) from None
@@ -94,12 +98,11 @@ def recorded(given: Mapping[str, Any]) -> list[str]:
 
 def _estimator(given: Mapping[str, Any]) -> Any:
     """The estimator of the data set's task, with whatever settings were given."""
-    from elman import cells, datasets, registry
+    from elman import cells, registry
     from elman.codecs.text import TextSettings
     from elman.training import Training
 
-    name = given.get("dataset")
-    kind = registry.get("tasks", datasets.get(name).task if name else "classifier")
+    kind = registry.get("tasks", _task(given))
     groups: dict[Any, dict[str, Any]] = {Training: {}, TextSettings: {}, kind: {}}
     known = {field: group for group in (Training, TextSettings) for field in group.model_fields}
     known |= {option: kind for option in kind._names() if option not in ("text", "training")}
@@ -112,10 +115,37 @@ def _estimator(given: Mapping[str, Any]) -> Any:
         if name not in known:
             raise UnknownNameError.among("setting", name, known)
         groups[known[name]][name] = value
-    training, text = Training(**groups[Training]), TextSettings(**groups[TextSettings])
-    model = kind(**groups[kind], text=text, training=training)
+    model = kind(**groups[kind])
+    for name, group in (("training", Training), ("text", TextSettings)):
+        # A task has defaults of its own, which what was given is laid over.
+        own = getattr(model, name).model_dump(exclude_unset=True)
+        model.set_params(**{name: group(**own | groups[group])})
     cells.get(model.cell)  # a wrong name shows before the data are read
     return model
+
+
+def _task(given: Mapping[str, Any]) -> str:
+    """The task that was named, or that of the data set, or the one that the file's format is for."""
+    from elman import datasets
+
+    if "task" in given:
+        return given["task"]
+    if "dataset" in given:
+        return datasets.get(given["dataset"]).task
+    suffix = Path(given["source"]).suffix.lower().lstrip(".")
+    return "tagger" if given.get("format", suffix) in ("conllu", "conll") else "classifier"
+
+
+def _columns(task: str, names: Mapping[str, str]) -> dict[str, str]:
+    """The column of each role of a task: as named, else as the role; an optional one only where named."""
+    roles = ROLES.get(task, ROLES["classifier"])
+    for role in sorted(names.keys() - set(roles)):
+        raise UnknownNameError.among(f"column of a {task}", role, roles)
+    return {
+        role: names.get(role, role)
+        for role in roles
+        if role in names or role not in OPTIONAL.get(task, ())
+    }
 
 
 def _more(pairs: Any) -> dict[str, Any]:
@@ -136,7 +166,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def _data(given: Mapping[str, Any], command: str) -> Data:
+def _data(given: Mapping[str, Any], task: str, command: str) -> Data:
     source, dataset = given.get("source"), given.get("dataset")
     if source is not None and dataset is not None:
         raise SettingsError(
@@ -145,28 +175,32 @@ def _data(given: Mapping[str, Any], command: str) -> Data:
             fix="leave one of them out",
         )
     tell("fit.reading", source=source or dataset)
-    return _of_file(given, command) if dataset is None else _of_dataset(dataset, given, command)
+    found = _of_file if dataset is None else _of_dataset
+    return found(given, task, command)
 
 
-def _of_file(given: Mapping[str, Any], command: str) -> Data:
+def _of_file(given: Mapping[str, Any], task: str, command: str) -> Data:
     from elman.data import read
 
     reading = {name: given.get(name) for name in ("format", "encoding")}
     train = read(given["source"], **reading)
     dev = read(given["dev"], **reading) if "dev" in given else None
-    text, label = given.get("text", "text"), given.get("label", "label")
+    named = {role: given[role] for role in set().union(*ROLES.values()) & given.keys()}
+    columns = _columns(task, named)
     for rows in (train, train if dev is None else dev):
-        for name in (text, label):
+        for name in columns.values():
             rows.column(name)  # what is missing shows before anything is written
     about = {"source": given["source"], "command": command}
-    return Data(Path(given["source"]).stem, train, dev, text, label, about)
+    return Data(Path(given["source"]).stem, train, dev, columns, about)
 
 
-def _of_dataset(name: str, given: Mapping[str, Any], command: str) -> Data:
+def _of_dataset(given: Mapping[str, Any], task: str, command: str) -> Data:
     from elman import datasets
     from elman.data import read
 
-    if odd := sorted({"dev", "text", "label", "format", "encoding"} & given.keys()):
+    name = given["dataset"]
+    known = {"dev", "format", "encoding"} | set().union(*ROLES.values())
+    if odd := sorted(known & given.keys()):
         raise SettingsError(
             f"The data set {name} knows its own columns and splits.",
             received=", ".join(f"--{one}" for one in odd),
@@ -181,17 +215,30 @@ def _of_dataset(name: str, given: Mapping[str, Any], command: str) -> Data:
         "command": command,
     }
     train, dev = (read(dataset.load(split, language)) for split in ("train", "dev"))
-    return Data(dataset.name, train, dev, dataset.fields["text"], dataset.fields["label"], about)
+    roles = ROLES.get(task, ROLES["classifier"])
+    named = {role: column for role, column in dataset.fields.items() if role in roles}
+    if missing := sorted(set(roles) - OPTIONAL.get(task, set()) - named.keys()):
+        raise SettingsError(
+            f"The data set {name} is not made for a {task}: it has no {', '.join(missing)}.",
+            expected=f"the task {dataset.task}",
+            received=f"--task {task}",
+            fix="leave --task out",
+        )
+    return Data(dataset.name, train, dev, _columns(task, named), about)
 
 
 def _tell_data(data: Data, model: Any, given: Mapping[str, Any]) -> None:
     from elman.data import holdout
 
-    labels = data.train.column(data.label)
-    held = 0 if data.dev is not None else len(holdout(labels, seed=model.training.seed)[1])
-    tell("fit.train", rows=len(labels) - held, labels=len(set(map(str, labels))))
+    answers = data.train.column(data.columns["tags" if "tags" in data.columns else "label"])
+    # Labels are set aside one by one; sequences of tags at random, or by their label.
+    by = data.train.column(data.columns["label"]) if "label" in data.columns else [0] * len(answers)
+    held = 0 if data.dev is not None else len(holdout(by, seed=model.training.seed)[1])
+    kinds = {str(one) for each in answers for one in (each if isinstance(each, list) else [each])}
+    kept = len(answers) - held
+    tell("fit.train.tags" if "tags" in data.columns else "fit.train", rows=kept, labels=len(kinds))
     if data.dev is None:
-        tell("fit.dev.held", rows=held)
+        tell("fit.dev.held" if "label" in data.columns else "fit.dev.random", rows=held)
     else:
         where = "file" if "dev" in given else "split"
         tell(f"fit.dev.{where}", rows=len(data.dev), source=given.get("dev", data.name))
@@ -200,18 +247,31 @@ def _tell_data(data: Data, model: Any, given: Mapping[str, Any]) -> None:
 def _tell_result(model: Any, data: Data, out: Path) -> None:
     figures = model.figures_
     time = duration(60 * figures["minutes"])
-    if "dev_accuracy" in figures:
-        best, epochs = figures["best_epoch"], figures["epochs"]
-        tell("fit.done", accuracy=figures["dev_accuracy"], best=best, epochs=epochs, time=time)
-    else:
-        tell("fit.done.blind", epochs=figures["epochs"], time=time)
+    best, epochs = figures["best_epoch"], figures["epochs"]
+    shown = [name for name in ("f1", "accuracy", "label") if f"dev_{name}" in figures]
+    for name in shown[:1]:
+        figure = say(f"figure.{name}")
+        tell(
+            "fit.done", figure=figure, value=figures[f"dev_{name}"], best=best, epochs=epochs, time=time
+        )
+    for name in shown[1:]:
+        tell("fit.done.also", figure=say(f"figure.{name}"), value=figures[f"dev_{name}"])
+    if not shown:
+        tell("fit.done.blind", epochs=epochs, time=time)
     run = shlex.quote(str(out))
     tell("fit.model", out=out)
     if "dataset" in data.about:
         language = data.about["language"]
         chosen = f" --language {language}" if language else ""
         tell("command", line=f"elman evaluate {run} --dataset {data.name} --split test{chosen}")
-    texts = (one for one in data.train.column(data.text) if isinstance(one, str))
-    plain = (one for one in texts if 0 < len(one) <= 60 and one.isprintable() and "'" not in one)
+    column = data.train.column(data.columns["tokens" if "tags" in data.columns else "text"])
+    texts = (
+        " ".join(one) if "tags" in data.columns and not isinstance(one, str) else one for one in column
+    )
+    plain = (
+        one
+        for one in texts
+        if isinstance(one, str) and 0 < len(one) <= 60 and one.isprintable() and "'" not in one
+    )
     if example := next(plain, None):
         tell("command", line=f"elman inspect {run} {shlex.quote(example)}")

@@ -23,8 +23,3 @@ def opened(run: str) -> Any:
             fix=f"go on with it: elman fit --out {folder}",
         )
     return load(folder)
-
-
-def columns(model: Any) -> dict[str, str]:
-    """The columns that a model was trained on: `text` and `label`, each with its name."""
-    return {"text": model._text_column, "label": model._label_column}

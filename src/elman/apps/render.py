@@ -12,7 +12,7 @@ from rich.text import Text
 
 from elman.apps.messages import say
 from elman.inspection import Step, Trace
-from elman.tasks.base import Prediction, Report
+from elman.tasks.base import Prediction, Report, Tagged, TagReport
 
 LEVELS = "▁▂▃▄▅▆▇█"
 EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -58,8 +58,10 @@ def percent(share: float) -> str:
     return f"{100 * share:3.0f} %"
 
 
-def answer(text: str, prediction: Prediction, top: int) -> Text:
-    """One text with its label, or its likeliest labels and their bars."""
+def answer(text: str, prediction: Prediction | Tagged, top: int) -> Text:
+    """One text with its label, or its likeliest labels and their bars; or with its tags."""
+    if isinstance(prediction, Tagged):
+        return _tagged(prediction, top)
     if top == 1:
         line = Text(f"{text}  →  ")
         return line.append(str(prediction.label), "bold").append(
@@ -74,7 +76,20 @@ def answer(text: str, prediction: Prediction, top: int) -> Text:
     return lines
 
 
-def walk(text: str, prediction: Prediction, trace: Trace, width: int | None = None) -> Group:
+def _tagged(found: Tagged, top: int) -> Text:
+    """Each token with its tag, then the spans, then the label of the whole."""
+    line = Text()
+    for token, tag in zip(found.tokens, found.tags, strict=True):
+        line.append(f"{token} ").append(f"{tag}  ", "bold" if tag != "O" else "dim")
+    line.rstrip()
+    for span in found.spans:
+        line.append(f"\n  {span.label}", "bold").append(f"  {found.text(span)}")
+    if found.label is not None:
+        line.append("\n").append_text(answer(say("walk.whole"), found.label, top))
+    return line
+
+
+def walk(text: str, prediction: Prediction | Tagged, trace: Trace, width: int | None = None) -> Group:
     """A trace, a row for each token; a narrow terminal gets fewer columns."""
     width = width or Console().width
     gates = list(trace.steps[0].gates) if width >= NARROW else []
@@ -82,7 +97,8 @@ def walk(text: str, prediction: Prediction, trace: Trace, width: int | None = No
     table.add_column("", style="dim", no_wrap=True)
     # Long names give way, numbers never do.
     table.add_column(_line(say("walk.token")), style="bold", max_width=max(4, width // 7))
-    table.add_column(_line(say("walk.belief")))
+    own = isinstance(prediction, Tagged)
+    table.add_column(_line(say("walk.tag" if own else "walk.belief")))
     table.add_column("", style="cyan", no_wrap=True)
     for head in ("|h|", say("walk.change")) if width >= NARROW else ():
         table.add_column(head, justify="right", no_wrap=True)
@@ -98,9 +114,9 @@ def walk(text: str, prediction: Prediction, trace: Trace, width: int | None = No
     return Group(answer(text, prediction, 1), "", table)
 
 
-def legend(trace: Trace, width: int | None = None) -> Text:
+def legend(trace: Trace, width: int | None = None, *, tags: bool = False) -> Text:
     """What the columns of a walk mean."""
-    lines = [say("walk.legend", steps=len(trace.steps))]
+    lines = [say("walk.legend.tags" if tags else "walk.legend", steps=len(trace.steps))]
     if (width or Console().width) >= NARROW:
         lines.append(say("walk.state"))
         if gates := ", ".join(trace.steps[0].gates):
@@ -120,20 +136,22 @@ def _line(text: str) -> Text:
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 
-def report(result: Report) -> Table:
-    """The figures of an evaluation."""
+def report(result: Report | TagReport) -> Table:
+    """The figures of an evaluation, each with its name; one that there is none of is left out."""
     table = Table(box=None, show_header=False, pad_edge=True)
     table.add_column()
     table.add_column(justify="right", style="bold")
-    table.add_row(say("report.count"), str(result.count))
-    table.add_row(say("report.accuracy"), f"{result.accuracy:.4f}")
-    table.add_row(say("report.macro_f1"), f"{result.macro_f1:.4f}")
-    if result.unseen:
-        table.add_row(say("report.unseen"), str(result.unseen))
-    for name, figure in (result.out_of_scope or {}).items():
-        value = str(int(figure)) if name == "count" else f"{figure:.4f}"
-        table.add_row(say(f"report.oos.{name}"), value)
+    for name, figure in result.to_dict().items():
+        if isinstance(figure, dict):
+            for part, value in figure.items():
+                table.add_row(say(f"report.{name}.{part}"), _figure(part, value))
+        elif figure is not None and (name != "unseen" or figure):
+            table.add_row(say(f"report.{name}"), _figure(name, figure))
     return table
+
+
+def _figure(name: str, value: float) -> str:
+    return str(int(value)) if name in ("count", "tokens", "unseen") else f"{value:.4f}"
 
 
 def columns(heads: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> Table:

@@ -38,7 +38,7 @@ class TextSettings(Settings):
     segmenter: Literal["jieba"] | None = None
     vocabulary: int = Field(default=50_000, ge=8)
     min_count: int = Field(default=1, ge=1)
-    characters: Literal["ngrams", "recurrent"] | None = "ngrams"
+    characters: Literal["ngrams", "recurrent", "both"] | None = "ngrams"
     max_characters: int = Field(default=20, ge=4)
     embedding_size: int = Field(default=128, ge=1)
     character_size: int = Field(default=64, ge=2)
@@ -194,7 +194,7 @@ class Text(Codec):
         return row
 
     def _segmented(self, text: str) -> str:
-        return " ".join(_jieba().cut(text)) if self.settings.segmenter else text
+        return " ".join(jieba().cut(text)) if self.settings.segmenter else text
 
     @staticmethod
     def _checked(raw: Sequence[Any]) -> list[str]:
@@ -242,7 +242,12 @@ def _untrained(settings: TextSettings) -> Tokenizer:
 
 
 @lru_cache(maxsize=1)
-def _jieba() -> Any:
+def jieba() -> Any:
+    """The package that cuts Chinese into words, loaded once.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         import jieba
     except ImportError as cause:

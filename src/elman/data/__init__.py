@@ -11,6 +11,7 @@ from elman.data.labelling import labelled
 from elman.data.reading import read
 from elman.data.records import Records
 from elman.data.splitting import holdout
+from elman.data.tagging import tagged
 from elman.data.vectors import read_vectors
 
-__all__ = ["Batches", "Records", "holdout", "labelled", "read", "read_vectors"]
+__all__ = ["Batches", "Records", "holdout", "labelled", "read", "read_vectors", "tagged"]

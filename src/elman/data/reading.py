@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from elman.data.conll import read_conll, read_conllu
 from elman.data.delimited import read_csv, read_tsv, read_tsv_unquoted
 from elman.data.files import existing_file
 from elman.data.frames import of_object
@@ -22,6 +23,8 @@ _FORMATS: dict[str, Callable[[Path, str | None], Records]] = {
     "jsonl": read_jsonl,
     "ndjson": read_jsonl,
     "parquet": read_parquet,
+    "conllu": read_conllu,
+    "conll": read_conll,
 }
 
 
@@ -29,10 +32,11 @@ def read(source: Any, *, format: str | None = None, encoding: str | None = None)
     """Rows from a file or from objects in memory.
 
     Args:
-        source: the path of a `.csv`, `.tsv`, `.jsonl`, `.ndjson` or `.parquet` file; a dict of columns;
-            a list of dicts; a pandas or polars DataFrame; a pyarrow Table; or Records, given back.
-        format: `csv`, `tsv`, `tsv-unquoted` (quotes are plain characters), `jsonl`, `ndjson`, `parquet`;
-            the suffix of the file decides where it is not given.
+        source: the path of a `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.parquet`, `.conllu` or `.conll` file;
+            a dict of columns; a list of dicts; a pandas or polars DataFrame; a pyarrow Table; or Records,
+            given back.
+        format: `csv`, `tsv`, `tsv-unquoted` (quotes are plain characters), `jsonl`, `ndjson`, `parquet`,
+            `conllu`, `conll`; the suffix of the file decides where it is not given.
         encoding: of a text file, such as `gb18030`; a byte order mark and UTF-8 are known without it.
 
     Values of CSV and TSV files stay strings. Such a file needs a header; blank lines are allowed.

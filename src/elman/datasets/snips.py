@@ -25,10 +25,11 @@ ADDRESS = "https://raw.githubusercontent.com/MiuLab/SlotGated-SLU/master/data/sn
 class Snips(Dataset):
     """The split of Goo et al. (2018) that the literature reports on: 13084, 700 and 700 texts.
 
-    `text` is the tokens joined by single spaces, and `slots` has one BIO tag for each of them.
+    `text` is the tokens joined by single spaces, and `slots` has one BIO tag for each of them. Intents are
+    learned alone, or with `--task tagger` together with the slots.
 
     >>> Snips().fields
-    {'text': 'text', 'label': 'label', 'slots': 'slots'}
+    {'text': 'text', 'label': 'label', 'tokens': 'text', 'tags': 'slots'}
     """
 
     name = "snips"
@@ -41,7 +42,7 @@ class Snips(Dataset):
         "Coucke et al., Snips Voice Platform, 2018, https://arxiv.org/abs/1805.10190; split of Goo et al., "
         "Slot-Gated Modeling for Joint Slot Filling and Intent Prediction, https://aclanthology.org/N18-2118"
     )
-    fields: ClassVar = {"text": "text", "label": "label", "slots": "slots"}
+    fields: ClassVar = {"text": "text", "label": "label", "tokens": "text", "tags": "slots"}
     sources: ClassVar = {
         file: Source(url=f"{ADDRESS}/{file}", sha256=sha256, mirror=f"snips/{file}")
         for file, sha256 in CHECKSUMS.items()

@@ -1,4 +1,4 @@
-"""What an N-to-1 network believed after each step, and what its states and gates did."""
+"""What a network believed at each step, and what its states and gates did."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from elman.data.batching import Batches
 from elman.errors import SettingsError
 from elman.ragged import Ragged
+from elman.structures.n_to_n import NToN
 from elman.structures.n_to_one import NToOne
 
 LONGEST = 2_000
@@ -25,7 +26,8 @@ class Step:
 
     Attributes:
         token: what was read.
-        beliefs: the likeliest labels and their probabilities, had the sequence ended here.
+        beliefs: the likeliest labels and their probabilities: of the whole, had the sequence ended here;
+            of this step, where every step has an answer of its own.
         norm: the length of the hidden state, `|h[t]|` (last layer, reading forwards).
         change: how far the state moved, `|h[t] - h[t-1]|`.
         gates: each gate's mean opening over the hidden units, between 0 and 1.
@@ -61,12 +63,18 @@ class Trace:
 
 @torch.inference_mode()
 def look(
-    network: NToOne, xs: Ragged, tokens: Sequence[str], labels: Sequence[Any], top: int = 3
+    network: NToOne | NToN,
+    xs: Ragged,
+    tokens: Sequence[str],
+    labels: Sequence[Any],
+    top: int = 3,
+    chances: Tensor | None = None,
 ) -> Trace:
     """Trace one sequence.
 
-    A belief after `t` steps is the network's whole answer to the first `t` steps alone, which is well
-    defined for every direction and pooling: the last belief is the prediction.
+    Of an N-to-1 network, a belief after `t` steps is its whole answer to the first `t` steps alone, which
+    is well defined for every direction and pooling: the last belief is the prediction. Of an N-to-N
+    network, it is the answer to that step, which `chances` holds.
 
     Args:
         network: in evaluation mode.
@@ -74,6 +82,7 @@ def look(
         tokens: a name for each step.
         labels: a name for each output.
         top: how many labels to keep a step.
+        chances: `time labels`, the beliefs of a network that answers every step.
 
     Raises:
         SettingsError: a sequence without steps, or too long a one for a network that reads backwards.
@@ -88,13 +97,17 @@ def look(
     before = torch.cat([torch.zeros_like(h[:1]), h[:-1]])
     norms, changes = h.norm(dim=-1).tolist(), (h - before).norm(dim=-1).tolist()
     openings = {name: trace[name + last].values.mean(-1).tolist() for name in recurrent.cell_type.gates}
-    chances, numbers = _beliefs(network, xs).topk(min(top, len(labels)), -1)
+    if chances is None:
+        if isinstance(network, NToN):
+            raise SettingsError(
+                "A network that answers every step has beliefs of its own.", fix="pass chances"
+            )
+        chances = _beliefs(network, xs)
+    best, numbers = chances.topk(min(top, len(labels)), -1)
     steps = [
         Step(
             token=token,
-            beliefs=[
-                (labels[n], p) for n, p in zip(numbers[t].tolist(), chances[t].tolist(), strict=True)
-            ],
+            beliefs=[(labels[n], p) for n, p in zip(numbers[t].tolist(), best[t].tolist(), strict=True)],
             norm=norms[t],
             change=changes[t],
             gates={name: values[t] for name, values in openings.items()},

@@ -25,7 +25,8 @@ class Embedding(nn.Module):
     Args:
         vocabulary: how many words the table has.
         size: features of a word's row.
-        characters: what reads the characters (`CharacterNGrams`, `CharacterRecurrence`), or None.
+        characters: what reads the characters (`CharacterNGrams`, `CharacterRecurrence`, `Spelling`), or
+            None.
         word_dropout: chance that a word is replaced by the unknown one, in training.
         dropout: chance that a feature of the vector is dropped, in training.
 
@@ -42,7 +43,7 @@ class Embedding(nn.Module):
         self,
         vocabulary: int,
         size: int,
-        characters: CharacterNGrams | CharacterRecurrence | None = None,
+        characters: CharacterNGrams | CharacterRecurrence | Spelling | None = None,
         word_dropout: float = 0.0,
         dropout: float = 0.0,
     ) -> None:
@@ -82,6 +83,7 @@ class Embedding(nn.Module):
 class CharacterNGrams(nn.Module):
     """The mean of the vectors of a word's character n-grams, each found in a table by its hash.
 
+    With `mode="sum"` their sum, in which one telling ending is not outvoted by all the others.
     Source: Bojanowski et al. 2017, arXiv 1607.04606.
 
     Shapes: characters `words width`, integers, 0 after the last. Result: `words size`.
@@ -93,10 +95,10 @@ class CharacterNGrams(nn.Module):
 
     SIZES = (1, 2, 3, 4, 5)
 
-    def __init__(self, size: int, buckets: int = 10_000) -> None:
+    def __init__(self, size: int, buckets: int = 10_000, mode: str = "mean") -> None:
         super().__init__()
-        self.table = nn.EmbeddingBag(buckets, size, mode="mean")
-        nn.init.normal_(self.table.weight, std=0.1)
+        self.table = nn.EmbeddingBag(buckets, size, mode=mode)
+        nn.init.normal_(self.table.weight, std=0.1 if mode == "mean" else 0.05)
         self.buckets, self.output_size = buckets, size
 
     def forward(self, characters: Tensor) -> Tensor:
@@ -141,6 +143,26 @@ class CharacterRecurrence(nn.Module):
         xs = Ragged.from_padded(characters, lengths)
         final = self.recurrent(xs.with_values(self.table(xs.values))).final[0]
         return torch.cat([final[0], final[1]], -1)
+
+
+class Spelling(nn.Module):
+    """What n-grams say of a word, summed, beside what a recurrence makes of its characters.
+
+    Shapes: characters `words width`, integers, 0 after the last. Result: `words 2*size`.
+
+    >>> layer = Spelling(6, characters=10)
+    >>> layer(torch.tensor([[2, 9, 3, 0], [2, 3, 0, 0]])).shape
+    torch.Size([2, 12])
+    """
+
+    def __init__(self, size: int, characters: int, buckets: int = 30_000) -> None:
+        super().__init__()
+        self.grams = CharacterNGrams(size, buckets, mode="sum")
+        self.recurrence = CharacterRecurrence(size, characters)
+        self.output_size = 2 * size
+
+    def forward(self, characters: Tensor) -> Tensor:
+        return torch.cat([self.grams(characters), self.recurrence(characters)], -1)
 
 
 def _distinct(rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,6 +13,7 @@ import numpy as np
 
 from elman import storage
 from elman.errors import NotFittedError, SettingsError
+from elman.settings import Settings
 from elman.storage import Saved
 
 
@@ -31,6 +33,12 @@ class Prediction:
         """Its probability."""
         return self.ranking[0][1]
 
+    @classmethod
+    def of(cls, chances: Any, labels: Sequence[Any]) -> Prediction:
+        """From the probability of each label, a vector, in their order."""
+        best, order = chances.sort(descending=True)
+        return cls([(labels[n], p) for n, p in zip(order.tolist(), best.tolist(), strict=True)])
+
     def __repr__(self) -> str:
         return f"Prediction(label={self.label!r}, score={self.score:.2f})"
 
@@ -45,6 +53,40 @@ class Predictions(list[Prediction]):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:  # noqa: FBT001 - numpy's
         return np.array([one.label for one in self], dtype=dtype)
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A sequence with a tag for each token, what the tags mark, and the label of the whole if there is one.
+
+    Attributes:
+        tokens: what was read.
+        tags: a tag for each.
+        scores: the probability of each of these tags.
+        spans: what the tags mark, where they are written in a scheme such as BIO: `start`, `end` (the last
+            token not included) and `label`.
+        label: the answer to the whole sequence, or None.
+    """
+
+    tokens: list[str]
+    tags: list[str]
+    scores: list[float]
+    spans: list[Any]
+    label: Prediction | None = None
+
+    def text(self, span: Any) -> str:
+        """The tokens of a span, with spaces between them."""
+        return " ".join(self.tokens[span.start : span.end])
+
+    def __repr__(self) -> str:
+        pairs = " ".join(f"{token}/{tag}" for token, tag in zip(self.tokens, self.tags, strict=True))
+        return f"Tagged({pairs!r}{'' if self.label is None else f', {self.label!r}'})"
+
+    def to_dict(self, top: int = 1) -> dict[str, Any]:
+        """The answer as JSON data."""
+        spans = [{**span._asdict(), "text": self.text(span)} for span in self.spans]
+        found = {"tokens": self.tokens, "tags": self.tags, "scores": self.scores, "spans": spans}
+        return found | ({} if self.label is None else self.label.to_dict(top))
 
 
 @dataclass
@@ -65,6 +107,31 @@ class Report:
     macro_f1: float
     unseen: int = 0
     out_of_scope: dict[str, float] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON data."""
+        return asdict(self)
+
+
+@dataclass
+class TagReport:
+    """How good a tagger is on tagged sequences.
+
+    Attributes:
+        count: the number of sequences.
+        tokens: the number of tokens.
+        accuracy: the share of tokens with their own tag.
+        spans: precision, recall and F1 of what the tags mark, where they are written in a scheme.
+        label_accuracy: the share of sequences with their own label, where the tagger labels them too.
+        unseen: how many tokens had a tag that training never saw; they count as errors.
+    """
+
+    count: int
+    tokens: int
+    accuracy: float
+    spans: dict[str, float] | None = None
+    label_accuracy: float | None = None
+    unseen: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON data."""
@@ -108,6 +175,25 @@ class Estimator(ABC):
                 value = type(now)(**now.model_dump(exclude_unset=True) | {inner: value})
             setattr(self, outer, value)
         return self
+
+    def _config(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON."""
+        return {
+            name: value.model_dump() if isinstance(value, Settings) else value
+            for name, value in self.get_params().items()
+        }
+
+    @classmethod
+    def _of_config(cls, config: dict[str, Any]) -> Self:
+        """The estimator, not fitted, with the arguments that `_config` gave."""
+        arguments = inspect.signature(cls.__init__).parameters
+        kinds = {name: type(one.default) for name, one in arguments.items()}
+        return cls(
+            **{
+                name: kinds[name](**value) if issubclass(kinds[name], Settings) else value
+                for name, value in config.items()
+            }
+        )
 
     def save(self, folder: str | Path) -> Path:
         """Save the fitted model as a folder that `elman.load` reads; it holds no pickle.

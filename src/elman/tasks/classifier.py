@@ -20,7 +20,7 @@ from elman.codecs.text import Text, TextSettings
 from elman.data import Batches, Records, holdout, labelled, read_vectors
 from elman.errors import DataError, SettingsError
 from elman.inspection import Trace, look
-from elman.layers.embedding import CharacterNGrams, CharacterRecurrence, Embedding
+from elman.layers.embedding import CharacterNGrams, CharacterRecurrence, Embedding, Spelling
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
 from elman.storage import Saved
@@ -214,11 +214,12 @@ class Classifier(Estimator):
         return NToOne(inputs, recurrent, outputs=outputs, pooling=self.pooling, dropout=training.dropout)
 
     def _embedding(self, codec: Text) -> Embedding:
-        characters = None
+        characters, letters = None, self.text.character_size
         if codec.width and self.text.characters == "ngrams":
-            characters = CharacterNGrams(self.text.character_size)
+            characters = CharacterNGrams(letters)
         elif codec.width:
-            characters = CharacterRecurrence(self.text.character_size, codec.letters)
+            kind = Spelling if self.text.characters == "both" else CharacterRecurrence
+            characters = kind(letters, codec.letters)
         training, size = self.training, codec.settings.embedding_size
         return Embedding(codec.size, size, characters, training.word_dropout, training.dropout)
 
@@ -341,9 +342,10 @@ class Classifier(Estimator):
 
     # --- keeping ---
 
-    def _config(self) -> dict[str, Any]:
-        settings = self.get_params()
-        return settings | {"text": self.text.model_dump(), "training": self.training.model_dump()}
+    @property
+    def columns_(self) -> dict[str, str]:
+        """The columns that it was trained on, by their role."""
+        return {"text": self._text_column, "label": self._label_column}
 
     def _saved(self) -> Saved:
         codecs = {
@@ -354,7 +356,7 @@ class Classifier(Estimator):
             "task": self.task,
             "structure": "n-to-one",
             "estimator": self._config(),
-            "columns": {"text": self._text_column, "label": self._label_column},
+            "columns": self.columns_,
             "codecs": codecs,
             "about": self.about_,
         }
@@ -376,11 +378,7 @@ class Classifier(Estimator):
     @classmethod
     def restore(cls, saved: Saved) -> Self:
         config = saved.config
-        settings = config["estimator"] | {
-            "text": TextSettings(**config["estimator"]["text"]),
-            "training": Training(**config["estimator"]["training"]),
-        }
-        self = cls(**settings)
+        self = cls._of_config(config["estimator"])
         self._text_column, self._label_column = config["columns"]["text"], config["columns"]["label"]
         self.about_ = config["about"]
         codecs = config["codecs"]

@@ -1,0 +1,129 @@
+"""What a simple method makes of the same data: the strongest that takes minutes and no network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+Row = dict[str, Any]
+
+
+class SVM:
+    """Word and character n-grams by TF-IDF, a linear support vector machine, C chosen on dev."""
+
+    def __init__(self, train: Row, dev: Row, fields: Row) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.pipeline import make_pipeline, make_union
+        from sklearn.svm import LinearSVC
+
+        def made(penalty: float) -> Any:
+            words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
+            letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
+            return make_pipeline(make_union(words, letters), LinearSVC(C=penalty, random_state=0))
+
+        fitted = [made(penalty).fit(train["text"], train["label"]) for penalty in (0.1, 0.3, 1.0, 3.0)]
+        self.model = max(fitted, key=lambda one: one.score(dev["text"], dev["label"]))
+        self.size = int(self.model[-1].coef_.size)
+
+    def report(self, rows: Row, out_of_scope: list[str] | None = None) -> Row:
+        """Accuracy and, with texts out of scope, how well the highest margin tells them apart."""
+        import numpy as np
+        from sklearn.metrics import f1_score, roc_auc_score
+
+        truth, predicted = np.array(rows["label"]), self.model.predict(rows["text"])
+        report = {
+            "accuracy": float((predicted == truth).mean()),
+            "macro_f1": float(f1_score(truth, predicted, average="macro")),
+        }
+        if out_of_scope is None:
+            return report
+        within = self.model.decision_function(rows["text"]).max(-1)
+        other = self.model.decision_function(out_of_scope).max(-1)
+        known = np.arange(len(within) + len(other)) < len(within)
+        report["auroc"] = float(roc_auc_score(known, np.concatenate([within, other])))
+        report["recall_at_95"] = float((other < np.quantile(within, 0.05)).mean())
+        return report
+
+
+class Window:
+    """A logistic regression of each token by itself: its spelling, its neighbours, and its commonest tag.
+
+    Affixes up to four letters, shape, and the words within two places, hashed; the penalty is chosen on
+    dev. Spans are read off its tags as conlleval does.
+    """
+
+    PENALTIES = (1e-6, 1e-5)
+
+    def __init__(self, train: Row, dev: Row, fields: Row) -> None:
+        from sklearn.feature_extraction import FeatureHasher
+        from sklearn.linear_model import SGDClassifier
+
+        self.tokens, self.tags, self.label = fields["tokens"], fields["tags"], fields.get("label")
+        sequences, answers = self._columns(train)
+        counts: dict[str, Counter[str]] = {}
+        for words, tags in zip(sequences, answers, strict=True):
+            for word, tag in zip(words, tags, strict=True):
+                counts.setdefault(word.lower(), Counter())[tag] += 1
+        self.common = {word: found.most_common(1)[0][0] for word, found in counts.items()}
+        self.hasher = FeatureHasher(n_features=2**20, input_type="string")
+        xs, ys = self._features(sequences), [tag for tags in answers for tag in tags]
+        fitted = [
+            SGDClassifier("log_loss", alpha=penalty, random_state=0, max_iter=8, tol=None).fit(xs, ys)
+            for penalty in self.PENALTIES
+        ]
+        held, truth = self._columns(dev)
+        known = self._features(held), [tag for tags in truth for tag in tags]
+        self.model = max(fitted, key=lambda one: one.score(*known))
+        self.size = int(self.model.coef_.size)
+
+    def report(self, rows: Row, out_of_scope: list[str] | None = None) -> Row:
+        """Accuracy of the tags and, where there are any, F1 of the spans."""
+        from elman import metrics
+        from elman.codecs.tags import scheme_of, spans_of
+
+        sequences, answers = self._columns(rows)
+        flat = iter(self.model.predict(self._features(sequences)).tolist())
+        found = [[next(flat) for _ in words] for words in sequences]
+        pairs = [
+            (a, b)
+            for one, two in zip(answers, found, strict=True)
+            for a, b in zip(one, two, strict=True)
+        ]
+        report = {"accuracy": sum(a == b for a, b in pairs) / len(pairs)}
+        if scheme_of(sorted({a for a, _ in pairs})):
+            spans = metrics.span_scores(*([spans_of(one) for one in each] for each in (answers, found)))
+            report |= {f"span {name}": value for name, value in spans.items()}
+        return report
+
+    def _columns(self, rows: Row) -> tuple[list[list[str]], list[list[str]]]:
+        def lists(name: str) -> list[list[str]]:
+            return [one.split() if isinstance(one, str) else one for one in rows[name]]
+
+        return lists(self.tokens), lists(self.tags)
+
+    def _features(self, sequences: list[list[str]]) -> Any:
+        return self.hasher.transform(
+            self._seen(words, place) for words in sequences for place in range(len(words))
+        )
+
+    def _seen(self, words: list[str], place: int) -> list[str]:
+        word = words[place]
+        shape = "".join(
+            "X" if c.isupper() else "x" if c.isalpha() else "0" if c.isdigit() else c for c in word
+        )
+        found = [f"shape {shape[:8]}", f"word {word}"]
+        found += [f"start {word[:n]}" for n in range(1, 5)] + [
+            f"end {word[-n:].lower()}" for n in range(1, 5)
+        ]
+        for step in (-2, -1, 0, 1, 2):
+            near = words[place + step].lower() if 0 <= place + step < len(words) else "<edge>"
+            found += [f"{step} {near}", f"{step} tag {self.common.get(near, '?')}"]
+        near = words[place - 1].lower() if place else "<edge>"
+        return [*found, f"pair {near} {word.lower()}"]
+
+
+BASELINES: dict[str, tuple[str, Any]] = {
+    "classifier": ("TF-IDF + linear SVM", SVM),
+    "tagger": ("window + logistic regression", Window),
+}
+"""The baseline of each task, and its name in the tables."""

@@ -1,0 +1,108 @@
+"""N-to-N: every step is answered, aligned with the input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elman.cells.base import State
+from elman.errors import SettingsError
+from elman.layers.crf import CRF
+from elman.layers.pooling import Pooling
+from elman.layers.recurrent import Recurrent
+from elman.ragged import Ragged
+from elman.scan import Scan
+
+
+class NToN(nn.Module):
+    """The output layer applied to the hidden state of every step.
+
+        h[t] = cell(h[t-1], x[t])        y[t] = W_y·h[t] + b_y
+
+    With `labels`, the same reading also answers the whole sequence as N-to-1 does, and that answer acts
+    on every step's (a request to play music has no place for a restaurant's name):
+
+        z = W_z·pool(h[1] … h[T]) + b_z        y[t] = W_y·h[t] + W_c·z + b_y
+
+    Args:
+        inputs: a module from steps to features, step by step (an `Embedding`; `nn.Identity`).
+        recurrent: the stack of recurrences; with one direction no answer depends on what follows.
+        outputs: how many numbers each answer has (a logit a tag).
+        labels: how many numbers the answer to the whole sequence has; 0 for none.
+        crf: what chooses the tags of a sequence together, for whoever reads the answers.
+        dropout: chance that a feature is dropped before an output layer.
+
+    Shapes: xs `steps features`. Result: `steps outputs`, and from `joint` also `batch labels`.
+
+    >>> network = NToN(nn.Identity(), Recurrent("gru", 3, 8), outputs=4)
+    >>> network(Ragged.of([torch.randn(5, 3), torch.randn(2, 3)]))
+    Ragged(lengths=[5, 2], features=(4,), torch.float32)
+    """
+
+    forwards: ClassVar[tuple[str, ...]] = ("joint",)
+    """Methods that train as `forward` does: what spreads a model over devices has to know of them."""
+
+    def __init__(
+        self,
+        inputs: nn.Module,
+        recurrent: Recurrent,
+        *,
+        outputs: int,
+        labels: int = 0,
+        crf: CRF | None = None,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.inputs, self.recurrent, self.dropout = inputs, recurrent, dropout
+        self.head = nn.Linear(recurrent.output_size, outputs)
+        self.crf, self.labels = crf, labels
+        if labels:
+            self.pooling = Pooling("attention", recurrent.output_size)
+            self.whole = nn.Linear(self.pooling.output_size, labels)
+            self.context = nn.Linear(labels, outputs, bias=False)
+
+    def forward(self, xs: Ragged) -> Ragged:
+        return self.joint(xs)[0]
+
+    def joint(self, xs: Ragged) -> tuple[Ragged, Tensor]:
+        """The answers to the steps, and to the whole: `batch labels`."""
+        return self.answer(self.run(xs))
+
+    def run(self, xs: Ragged, record: Sequence[str] = ()) -> Scan:
+        """The recurrence over the whole of each sequence; `record` keeps gates and states."""
+        return self.recurrent(xs.with_values(self.inputs(xs.values)), record=record)
+
+    def answer(self, scan: Scan) -> tuple[Ragged, Tensor]:
+        """The answers to the steps and to the whole of each sequence, from its scan."""
+        outputs = scan.outputs
+        steps = self.head(F.dropout(outputs.values, self.dropout, self.training))
+        if not self.labels:
+            return outputs.with_values(steps), steps.new_zeros(len(outputs), 0)
+        last = torch.cat(list(scan.final[0][-self.recurrent.directions :]), -1)
+        pooled = F.dropout(self.pooling(outputs, last), self.dropout, self.training)
+        whole = self.whole(pooled)
+        return outputs.with_values(steps + self.context(whole)[outputs.rows]), whole
+
+    def start(self, batch: int) -> State:
+        """The state before the first step, of sequences given step by step."""
+        return self.recurrent.start(batch)
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """One more step of each sequence: its answer `batch outputs`, and the state after it.
+
+        Raises:
+            SettingsError: an answer depends on what follows: the recurrence is bidirectional, or the
+                answer to the whole acts on every step.
+        """
+        if self.labels:
+            raise SettingsError(
+                "A network that answers the whole sequence as well cannot go step by step: every "
+                "step's answer needs the end.",
+                fix="train without labels of whole sequences, or give the whole sequence",
+            )
+        h, state = self.recurrent.step(self.inputs(x), state)
+        return self.head(h), state

@@ -1,0 +1,400 @@
+"""One tag for every token: parts of speech, slots, names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from elman import metrics, runs
+from elman.codecs.label import Label
+from elman.codecs.tags import Tags
+from elman.codecs.text import TextSettings
+from elman.codecs.tokens import Tokens
+from elman.data import Batches, Records, holdout, tagged
+from elman.data.tagging import refuse_tags
+from elman.errors import DataError, SettingsError
+from elman.inspection import Trace, look
+from elman.layers.crf import CRF
+from elman.layers.embedding import CharacterNGrams, CharacterRecurrence, Embedding, Spelling
+from elman.layers.recurrent import Recurrent
+from elman.ragged import Ragged
+from elman.storage import Saved
+from elman.streaming import Stream
+from elman.structures.n_to_n import NToN
+from elman.tasks.base import Estimator, Prediction, Tagged, TagReport
+from elman.training import Problem, Training, fit, is_main, seeded
+
+WHOLE = 0.1
+"""What the loss of a sequence's label counts beside the loss of its tags."""
+
+GENTLE = 2 / 3
+"""The dropout of a token's features, as a share of that of the states: one of them tells much."""
+
+SMALL_STEPS = Training(batch_size=16, learning_rate=1.5e-3, word_dropout=0.25)
+"""A sequence of tags teaches more than one label does: small batches, which are many updates, do best."""
+
+Examples = tuple[Ragged, Ragged, Tensor]
+"""Tokens, tags, and the label of each sequence (0 where there is none)."""
+
+
+class Tagger(Estimator):
+    """Names the tag of every token of a sequence.
+
+        h[t] = cell(h[t-1], x[t])        y[t] = W_y·h[t] + b_y        p(tag at t) = softmax(y[t])
+
+    With `crf`, the tags of a sequence are chosen together: `p(tags) = exp(s(tags)) / Z` of `layers.crf`,
+    and where they are written in BIO or BIOES, what the scheme forbids is never chosen.
+
+    Args:
+        cell: `rnn`, `rnn-relu`, `lstm`, `gru`, or any other that `elman list cells` names.
+        hidden_size: hidden units of each direction.
+        num_layers: layers of recurrence.
+        bidirectional: whether to read from the end as well.
+        crf: whether a conditional random field chooses the tags; None: where they are written in a scheme.
+        text: how tokens become vectors.
+        training: how the network is trained, with the seed.
+
+    Attributes after `fit`:
+        tags_: the tags, sorted. classes_: the labels of whole sequences, empty if there are none.
+        network_: the `NToN`. input_, tag_, label_: the codecs. history_: the figures of each epoch.
+
+    >>> rows = {"tokens": ["the dog barks", "a cat sleeps"] * 9, "tags": ["DET NOUN VERB"] * 18}
+    >>> tagger = Tagger(hidden_size=8, training=Training(epochs=30, batch_size=4)).fit(rows)
+    >>> tagger.predict("the cat barks").tags
+    ['DET', 'NOUN', 'VERB']
+    """
+
+    task: ClassVar[str] = "tagger"
+    kind: ClassVar[str] = "tagger"
+
+    def __init__(
+        self,
+        cell: str = "lstm",
+        hidden_size: int = 200,
+        num_layers: int = 2,
+        *,
+        bidirectional: bool = True,
+        crf: bool | None = None,
+        text: TextSettings = TextSettings(characters="both"),  # noqa: B008 - frozen
+        training: Training = SMALL_STEPS,
+    ) -> None:
+        self.cell, self.hidden_size, self.num_layers = cell, hidden_size, num_layers
+        self.bidirectional, self.crf = bidirectional, crf
+        self.text, self.training = text, training
+
+    # --- learning ---
+
+    def fit(  # noqa: PLR0913 - what a row holds, by role
+        self,
+        source: Any,
+        y: Sequence[Any] | None = None,
+        *,
+        tokens: str = "tokens",
+        tags: str = "tags",
+        label: str | None = None,
+        dev: Any = None,
+        out: str | Path | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Train on tagged sequences.
+
+        Args:
+            source: a file (CoNLL-U, CoNLL, JSONL, ...), a data frame, a dict of columns, or, with `y`, a
+                list of sequences. Tokens, and tags, are lists of strings; a string is taken apart at
+                its spaces.
+            y: their tags, where `source` holds none.
+            tokens: the column of sequences.
+            tags: the column of their tags.
+            label: the column of labels of whole sequences, which are learned as well; None for none.
+            dev: what the best epoch is chosen on: like `source`, or a pair `(sequences, tags)`. A tenth of
+                `source` is set aside if it is None.
+            out: a folder for the run: checkpoints, figures, the model. A run that was interrupted there
+                goes on, to the same result.
+            about: facts for the model card, by name.
+
+        Raises:
+            DataError: a column or value that cannot be used, with its file and line.
+            TrainingError: the loss is not finite, or the folder holds another run.
+        """
+        vars(self).pop("network_", None)  # a fit that fails must not leave half of two models
+        self.columns_ = {"tokens": tokens, "tags": tags} | ({"label": label} if label else {})
+        self.about_ = dict(about or {})
+        train = self._examples(source, y)
+        if dev is None:
+            kept, held = holdout(
+                train.column(label) if label else [0] * len(train), seed=self.training.seed
+            )
+            train, held_rows = train.select(kept), train.select(held)
+        else:
+            held_rows = self._examples(*dev) if isinstance(dev, tuple) else self._examples(dev)
+        self.input_ = Tokens(self.text).fit(train.column(tokens))
+        self.tag_ = Tags().fit(train.column(tags))
+        refuse_tags(train, tags, self.tag_.faults, self.tag_.scheme or "BIO")  # no CRF could learn them
+        self.label_ = Label().fit(train.column(label)) if label else None
+        self._name()
+        examples = self._encoded(train), self._encoded(held_rows)
+        folder = None if out is None else Path(out)
+        if folder is not None:  # only now: a run is not begun with data that cannot be used
+            both = [[rows.column(one) for one in rows.names] for rows in (train, held_rows)]
+            identity = {"task": self.task, **self._config(), "data": runs.checksum(both)}
+            runs.begin(folder, identity, {**self.columns_, **self.about_})
+        with seeded(self.training.seed):
+            self.network_ = self._network()
+            self._learn(*examples, folder)
+        if folder is not None and is_main():
+            self.save(folder)
+        return self
+
+    def _examples(self, source: Any, y: Sequence[Any] | None = None) -> Records:
+        return tagged(source, y, **self.columns_)
+
+    def _encoded(self, rows: Records) -> Examples:
+        xs = self.input_.encode(rows.column(self.columns_["tokens"]))
+        ys = self.tag_.encode(rows.column(self.columns_["tags"]))
+        return xs, ys, self._labels(rows)
+
+    def _labels(self, rows: Records) -> Tensor:
+        """The number of each row's label, one past the last for those never seen; 0 without labels."""
+        codec = self.label_
+        if codec is None:
+            return torch.zeros(len(rows), dtype=torch.int64)
+        column = rows.column(self.columns_["label"])
+        known = [codec.numbers[one] if codec.knows(one) else len(codec.labels) for one in column]
+        return torch.tensor(known, dtype=torch.int64)
+
+    def _learn(self, train: Examples, dev: Examples, folder: Path | None) -> None:
+        xs, ys, labels = train
+        smoothing = self.training.label_smoothing
+
+        def loss(model: Any, batch: Examples) -> Tensor:
+            tokens, tags, whole = batch
+            steps, answers = model.joint(tokens)
+            if model.crf is not None:
+                found = -model.crf(steps, tags).sum() / max(len(tags.values), 1)
+            else:
+                found = F.cross_entropy(steps.values, tags.values, label_smoothing=smoothing)
+            if self.label_ is not None:
+                found = found + WHOLE * F.cross_entropy(answers, whole, label_smoothing=smoothing)
+            return found
+
+        problem = Problem(
+            lengths=xs.lengths.tolist(),
+            batch=lambda chosen: (xs[chosen], ys[chosen], labels[chosen]),
+            loss=loss,
+            evaluate=(lambda _: self._figures(*dev)) if len(dev[0]) else None,
+            monitor="f1" if self.tag_.scheme else "accuracy",
+        )
+        place = fit(self.network_, problem, self.training, folder)
+        self.history_ = place.history
+        best = place.history[place.best_epoch - 1]
+        skipped = ("epoch", "step", "loss", "learning_rate")
+        self.figures_ = {"train_loss": best["loss"]}
+        self.figures_ |= {f"dev_{name}": value for name, value in best.items() if name not in skipped}
+        self.figures_ |= {
+            "epochs": place.epoch,
+            "best_epoch": place.best_epoch,
+            "minutes": place.seconds / 60,
+        }
+
+    def _figures(self, xs: Ragged, ys: Ragged, labels: Tensor) -> dict[str, float]:
+        """What is known of the dev set after an epoch."""
+        report = self._compared(xs, ys, labels)
+        found = {"accuracy": report.accuracy}
+        found |= {"f1": report.spans["f1"]} if report.spans else {}
+        return found | ({} if report.label_accuracy is None else {"label": report.label_accuracy})
+
+    def _network(self) -> NToN:
+        training, codec = self.training, self.input_
+        characters, letters = None, self.text.character_size
+        if codec.width and self.text.characters == "ngrams":
+            characters = CharacterNGrams(letters, 30_000, mode="sum")
+        elif codec.width:
+            kind = Spelling if self.text.characters == "both" else CharacterRecurrence
+            characters = kind(letters, codec.letters)
+        size, dropped = codec.settings.embedding_size, GENTLE * training.dropout
+        inputs = Embedding(codec.size, size, characters, training.word_dropout, dropped)
+        recurrent = Recurrent(
+            self.cell,
+            inputs.output_size,
+            self.hidden_size,
+            self.num_layers,
+            bidirectional=self.bidirectional,
+            dropout=training.dropout,
+            recurrent_dropout=training.recurrent_dropout,
+        )
+        together = self.tag_.scheme is not None if self.crf is None else self.crf
+        return NToN(
+            inputs,
+            recurrent,
+            outputs=len(self.tags_),
+            labels=len(self.classes_),
+            crf=CRF(len(self.tags_), *self.tag_.allowed()) if together else None,
+            dropout=training.dropout,
+        )
+
+    # --- asking ---
+
+    def predict(self, source: Any) -> Any:
+        """The tags of one text, or of each sequence in a list.
+
+        A string gives a `Tagged`; it is taken apart at spaces, and signs are taken off words that
+        training did not see. A list, of strings or of lists of tokens, gives a list of them.
+        """
+        self._check_fitted()
+        if not hasattr(source, "__len__"):
+            raise DataError("This is no sequence, and no list of them.", received=repr(source)[:80])
+        single = isinstance(source, str)
+        rows = [self._tokens(one) for one in ([source] if single else source)]
+        chances, path, whole = self._answers(self.input_.encode(rows))
+        scores = chances.values.gather(1, path.values[:, None]).squeeze(1)
+        found = []
+        for number, (one, some) in enumerate(zip(rows, path.with_values(scores), strict=True)):
+            tags = self.tag_.decode(path[number].values)
+            label = Prediction.of(whole[number], self.classes_) if self.label_ is not None else None
+            found.append(Tagged(one, tags, some.tolist(), self.tag_.spans(tags), label))
+        return found[0] if single else found
+
+    def predict_proba(self, sequences: Sequence[Any]) -> list[np.ndarray]:
+        """The probability of each tag, in the order of `tags_`, for each sequence: `tokens tags`.
+
+        With a CRF they are its marginals, over all taggings of the sequence.
+        """
+        self._check_fitted()
+        chances, _, _ = self._answers(self.input_.encode([self._tokens(one) for one in sequences]))
+        return [one.numpy() for one in chances]
+
+    def score(self, source: Any, y: Sequence[Any] | None = None) -> float:
+        """The F1 of the spans where the tags mark any, else the accuracy."""
+        report = self.evaluate(source, y)
+        return report.spans["f1"] if report.spans else report.accuracy
+
+    def evaluate(self, source: Any, y: Sequence[Any] | None = None) -> TagReport:
+        """How good the tags are on tagged sequences."""
+        self._check_fitted()
+        return self._compared(*self._encoded(self._examples(source, y)))
+
+    def inspect(self, sequence: Any, top: int = 3) -> Trace:
+        """What the network holds likely at each token, and what its state and gates did.
+
+        A belief is the probability of a tag given the whole sequence, or, for a network that only reads
+        forwards without a CRF, given what was read so far.
+        """
+        self._check_fitted()
+        tokens = self._tokens(sequence)
+        xs = self.input_.encode([tokens])
+        chances, _, _ = self._answers(xs)
+        return look(self.network_, xs, tokens, self.tags_, top, chances.values)
+
+    def stream(self) -> Stream[Prediction]:
+        """A session that reads token by token in constant memory; each push answers its last token.
+
+        Raises:
+            SettingsError: an answer depends on what follows: the network reads backwards too, chooses the
+                tags together, or labels the whole.
+        """
+        self._check_fitted()
+        network = self.network_
+        if self.bidirectional or network.crf is not None or network.labels:
+            raise SettingsError(
+                "This tagger cannot stream: its first tag needs the last token.",
+                fix="train with bidirectional=False and crf=False, and without a label",
+            )
+        return Stream(
+            network,
+            lambda piece: self.input_.encode([self._tokens(piece)]),
+            lambda logits: Prediction.of(logits[0].softmax(-1), self.tags_),
+        )
+
+    def _tokens(self, one: Any) -> list[str]:
+        return self.input_.split(one) if isinstance(one, str) else list(one)
+
+    @torch.inference_mode()
+    def _answers(self, xs: Ragged) -> tuple[Ragged, Ragged, Tensor]:
+        """The probability of each tag, the tags chosen, and the probability of each label."""
+        network = self.network_.eval()
+        device = network.head.weight.device
+        chances = xs.with_values(torch.zeros(len(xs.values), len(self.tags_)))
+        path = torch.zeros(len(xs.values), dtype=torch.int64)
+        whole = torch.zeros(len(xs), len(self.classes_))
+        for batch in Batches(xs.lengths.numpy(), batch_size=256, max_steps=20_000).ordered():
+            steps, answers = network.joint(xs[batch].to(device))
+            where = xs.with_values(torch.arange(len(xs.values)))[batch].values
+            if network.crf is None:
+                found = steps.values.softmax(-1)
+                best = found.argmax(-1)
+            else:
+                found, best = network.crf.marginals(steps).values, network.crf.best(steps).values
+            chances.values[where], path[where] = found.float().cpu(), best.cpu()
+            whole[torch.from_numpy(batch)] = answers.float().softmax(-1).cpu()
+        return chances, xs.with_values(path), whole
+
+    def _compared(self, xs: Ragged, ys: Ragged, labels: Tensor) -> TagReport:
+        _, path, whole = self._answers(xs)
+        report = TagReport(len(xs), len(xs.values), metrics.accuracy(ys.values, path.values))
+        report.unseen = int((ys.values == len(self.tags_)).sum())
+        if self.tag_.scheme:
+            # A tag never seen marks a span that no answer can match.
+            names = [*self.tags_, "B-<unseen>"]
+            truth, found = (
+                [self.tag_.spans([names[tag] for tag in one.tolist()]) for one in each]
+                for each in (ys, path)
+            )
+            report.spans = metrics.span_scores(truth, found)
+        if self.label_ is not None:
+            report.label_accuracy = metrics.accuracy(labels, whole.argmax(-1))
+        return report
+
+    # --- keeping ---
+
+    def _name(self) -> None:
+        self.tags_ = self.tag_.tags
+        self.classes_ = [] if self.label_ is None else self.label_.labels
+
+    def _saved(self) -> Saved:
+        codecs = {"input": self.input_.config(), "tag": self.tag_.config()}
+        codecs |= {} if self.label_ is None else {"label": self.label_.config()}
+        config = {
+            "task": self.task,
+            "structure": "n-to-n",
+            "estimator": self._config(),
+            "columns": self.columns_,
+            "codecs": codecs,
+            "about": self.about_,
+        }
+        facts = {
+            "Network": f"{self.cell}, hidden size {self.hidden_size}, {self.num_layers} layer(s), "
+            f"{'both directions' if self.bidirectional else 'one direction'}"
+            f"{'' if self.network_.crf is None else ', CRF'}",
+            "Parameters": sum(one.numel() for one in self.network_.parameters()),
+            "Tags": len(self.tags_),
+            "Seed": self.training.seed,
+        }
+        card = runs.card("A tagger made with elman", facts, self.figures_, self.about_)
+        files = {
+            "metrics.json": runs.pretty(self.figures_),
+            "README.md": card.encode(),
+            **self.input_.files(),
+        }
+        return Saved(config, self.network_.state_dict(), files)
+
+    @classmethod
+    def restore(cls, saved: Saved) -> Self:
+        config, codecs = saved.config, saved.config["codecs"]
+        self = cls._of_config(config["estimator"])
+        self.columns_, self.about_ = config["columns"], config["about"]
+        self.input_ = Tokens.restore(codecs["input"], saved.files)
+        self.tag_ = Tags.restore(codecs["tag"], saved.files)
+        self.label_ = Label.restore(codecs["label"], saved.files) if "label" in codecs else None
+        self._name()
+        self.figures_, self.history_ = json.loads(saved.files["metrics.json"]), []
+        self.network_ = self._network()
+        self.network_.load_state_dict(saved.tensors)
+        self.network_.eval()
+        return self
