@@ -26,7 +26,7 @@ def echoes(draw: random.Random, count: int, delay: int) -> Pairs:
 
 @every_cell
 def test_echo_of_what_was_said(cell: str) -> None:
-    """After two steps; after one for a linear recurrence, whose gates do not see the state: it learns slower."""
+    """After two steps; after one for a linear recurrence, whose gates do not see the state."""
     depth = layers(cell)
     delay, epochs = (2, 12) if depth == 1 else (1, 60)
     draw = random.Random(1)
