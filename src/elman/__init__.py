@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from elman import nn
+    from elman.answers import Prediction, Report, Tagged, TagReport
     from elman.codecs.text import TextSettings
     from elman.ragged import Ragged
     from elman.tasks import load
-    from elman.tasks.base import Prediction, Report, Tagged, TagReport
     from elman.tasks.classifier import Classifier
     from elman.tasks.tagger import Tagger
     from elman.training import Training
@@ -22,11 +22,11 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Classifier": "elman.tasks.classifier",
-    "Prediction": "elman.tasks.base",
+    "Prediction": "elman.answers",
     "Ragged": "elman.ragged",
-    "Report": "elman.tasks.base",
-    "TagReport": "elman.tasks.base",
-    "Tagged": "elman.tasks.base",
+    "Report": "elman.answers",
+    "TagReport": "elman.answers",
+    "Tagged": "elman.answers",
     "Tagger": "elman.tasks.tagger",
     "TextSettings": "elman.codecs.text",
     "Training": "elman.training",

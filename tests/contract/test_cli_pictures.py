@@ -13,11 +13,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from elman import datasets
+from elman.answers import Prediction
 from elman.apps import demo, render
 from elman.apps.cli import app
 from elman.datasets import Dataset
 from elman.inspection import Step, Trace
-from elman.tasks.base import Prediction
 
 LABELS = ["HassClimateSetTemperature", "remove an item from it", "问现在的时间"]
 TOKENS = ["把", "客厅", "supercalifragilisticexpialidocious", "light", "?"] * 3

@@ -13,9 +13,9 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 import elman
+from elman.answers import Predictions
 from elman.errors import NotFittedError as OurNotFittedError
 from elman.errors import SettingsError
-from elman.tasks.base import Predictions
 
 THINGS = ["door", "lid", "box", "bag", "jar", "tin"]
 TEXTS = [f"{verb} the {thing}" for verb in ("open", "shut") for thing in THINGS]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,16 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman import runs
 from elman.codecs.series import Series
-from elman.data import Batches, holdout
-from elman.errors import DataError
+from elman.data import Batches, Records, labelled
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
-from elman.storage import Saved
 from elman.structures.n_to_one import NToOne
 from elman.tasks.base import Estimator
-from elman.training import Problem, Training, fit, seeded
+from elman.training import Problem, Training
 
 
 class Regressor(Estimator):
@@ -45,6 +41,9 @@ class Regressor(Estimator):
 
     task: ClassVar[str] = "regressor"
     kind: ClassVar[str] = "regressor"
+    structure: ClassVar[str] = "n-to-one"
+    roles: ClassVar[Mapping[str, str]] = {"text": "text", "label": "label"}
+    codecs: ClassVar[tuple[str, ...]] = ("input", "target")
 
     def __init__(
         self,
@@ -59,37 +58,45 @@ class Regressor(Estimator):
         self.pooling, self.training = pooling, training
 
     def fit(
-        self, sequences: Sequence[Any], y: Sequence[float], *, out: str | Path | None = None
+        self,
+        source: Any,
+        y: Sequence[float] | None = None,
+        *,
+        text: str = "text",
+        label: str = "label",
+        dev: Any = None,
+        out: str | Path | None = None,
+        about: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Train; a tenth of the sequences is set aside to choose the best epoch on.
-
-        With `out`, a folder, a run that was interrupted there goes on to the same result.
+        """Train on sequences, in the column `text`, and their numbers, in the column `label`.
 
         Raises:
             DataError: not one target a sequence, or something that is no finite number.
             TrainingError: the loss is not finite, or the folder holds another run.
         """
-        raw, targets = list(sequences), [float(one) for one in y]
-        if len(raw) != len(targets):
-            raise DataError(
-                "There must be one target for each sequence.", expected=len(raw), received=len(targets)
-            )
-        folder = None if out is None else Path(out)
-        if folder is not None:
-            identity = {"task": self.task, **self._config(), "data": runs.checksum([raw, targets])}
-            runs.begin(folder, identity, {})
-        with seeded(self.training.seed):
-            self._learn(raw, targets, folder)
-        if folder is not None:
-            self.save(folder)
-        return self
+        given = source if y is None else (source, y)
+        return self._fit(given, {"text": text, "label": label}, dev=dev, out=out, about=about)
 
-    def _learn(self, raw: list[Any], targets: list[float], folder: Path | None) -> None:
-        self.input_, self.target_ = Series().fit(raw), Series().fit([targets])
-        self.network_ = self._network()
-        xs, ys = self.input_.encode(raw), self.target_.encode([targets]).values
-        train, dev = holdout([None] * len(raw), seed=self.training.seed)
-        held, truth = xs[dev.tolist()], ys[dev]
+    def _examples(self, source: Any, y: Any = None) -> Records:
+        return labelled(source, y, **self.columns_)
+
+    def _learn_codecs(self, rows: Records) -> None:
+        self.input_ = Series().fit(rows.column(self.columns_["text"]))
+        self.target_ = Series().fit([[float(one) for one in rows.column(self.columns_["label"])]])
+
+    def _encoded(self, rows: Records) -> tuple[Ragged, Tensor]:
+        numbers = [float(one) for one in rows.column(self.columns_["label"])]
+        xs = self.input_.encode(rows.column(self.columns_["text"]))
+        return xs, self.target_.encode([numbers]).values
+
+    def _network(self) -> NToOne:
+        size = (self.input_.features, self.hidden_size)
+        recurrent = Recurrent(self.cell, *size, bidirectional=self.bidirectional)
+        dropout = self.training.dropout
+        return NToOne(nn.Identity(), recurrent, outputs=1, pooling=self.pooling, dropout=dropout)
+
+    def _problem(self, train: tuple[Ragged, Tensor], dev: tuple[Ragged, Tensor]) -> Problem:
+        (xs, ys), (held, truth) = train, dev
 
         def loss(model: nn.Module, batch: tuple[Ragged, Tensor]) -> Tensor:
             return F.mse_loss(model(batch[0]), batch[1])
@@ -97,17 +104,13 @@ class Regressor(Estimator):
         def evaluate(_: nn.Module) -> dict[str, float]:
             return {"r2": _r2(truth, self._answers(held))}
 
-        problem = Problem(
-            lengths=xs.lengths[train].tolist(),
-            batch=lambda chosen: (xs[train[chosen].tolist()], ys[train[chosen]]),
+        return Problem(
+            lengths=xs.lengths.tolist(),
+            batch=lambda chosen: (xs[chosen], ys[chosen]),
             loss=loss,
-            evaluate=evaluate if len(dev) else None,
+            evaluate=evaluate if len(held) else None,
             monitor="r2",
         )
-        place = fit(self.network_, problem, self.training, folder)
-        self.history_ = place.history
-        self.figures_ = {"epochs": place.epoch, "best_epoch": place.best_epoch}
-        self.figures_ |= {"dev_r2": place.best} if len(dev) else {}
 
     def predict(self, sequences: Sequence[Any]) -> np.ndarray:
         """The number for each sequence: `batch`."""
@@ -119,12 +122,6 @@ class Regressor(Estimator):
         """The share of the variance of `y` that the answers explain: 1 is perfect, 0 is the mean."""
         return _r2(torch.tensor(list(y)), torch.from_numpy(self.predict(sequences)))
 
-    def _network(self) -> NToOne:
-        size = (self.input_.features, self.hidden_size)
-        recurrent = Recurrent(self.cell, *size, bidirectional=self.bidirectional)
-        dropout = self.training.dropout
-        return NToOne(nn.Identity(), recurrent, outputs=1, pooling=self.pooling, dropout=dropout)
-
     @torch.inference_mode()
     def _answers(self, xs: Ragged) -> Tensor:
         answers = torch.zeros(len(xs), 1)
@@ -132,33 +129,8 @@ class Regressor(Estimator):
             answers[torch.from_numpy(batch)] = self.network_(xs[batch.tolist()])
         return answers
 
-    def _config(self) -> dict[str, Any]:
-        return self.get_params() | {"training": self.training.model_dump()}
-
-    def _saved(self) -> Saved:
-        config = {
-            "task": self.task,
-            "structure": "n-to-one",
-            "estimator": self._config(),
-            "codecs": {"input": self.input_.config(), "target": self.target_.config()},
-        }
-        facts = {"Network": f"{self.cell}, hidden size {self.hidden_size}", "Seed": self.training.seed}
-        card = runs.card("A regressor made with elman", facts, self.figures_, {})
-        files = {"metrics.json": runs.pretty(self.figures_), "README.md": card.encode()}
-        return Saved(config, self.network_.state_dict(), files)
-
-    @classmethod
-    def restore(cls, saved: Saved) -> Self:
-        settings = saved.config["estimator"]
-        self = cls(**settings | {"training": Training(**settings["training"])})
-        codecs = saved.config["codecs"]
-        self.input_ = Series.restore(codecs["input"], {})
-        self.target_ = Series.restore(codecs["target"], {})
-        self.figures_, self.history_ = json.loads(saved.files["metrics.json"]), []
-        self.network_ = self._network()
-        self.network_.load_state_dict(saved.tensors)
-        self.network_.eval()
-        return self
+    def _facts(self) -> dict[str, Any]:
+        return {"Network": f"{self.cell}, hidden size {self.hidden_size}, pooling {self.pooling}"}
 
 
 def _r2(truth: Tensor, answers: Tensor) -> float:

@@ -119,16 +119,7 @@ def _line(text: Any, answer: Any, top: int, *, as_json: bool) -> str:
     """One answer on one line: JSON, or labels and probabilities and then the text, between tabs."""
     if as_json:
         return json.dumps({"text": text, **answer.to_dict(top)}, ensure_ascii=False)
-    if hasattr(answer, "tags"):
-        marked = " ".join(
-            f"{token}/{tag}" for token, tag in zip(answer.tokens, answer.tags, strict=True)
-        )
-        label = (
-            [] if answer.label is None else [f"{_cell(answer.label.label)}\t{answer.label.score:.4f}"]
-        )
-        return "\t".join([*label, _cell(marked)])
-    pairs = [f"{_cell(label)}\t{share:.4f}" for label, share in answer.ranking[:top]]
-    return "\t".join([*pairs, _cell(text)])
+    return "\t".join(_cell(one) for one in answer.cells(str(text), top))
 
 
 def _cell(value: Any) -> str:

@@ -17,13 +17,10 @@ from elman.errors import SettingsError, UnknownNameError
 if TYPE_CHECKING:
     from elman.data import Records
 
-ROLES = {"classifier": ("text", "label"), "tagger": ("tokens", "tags", "label")}
-"""What the columns of each task are for; other tasks have those of the classifier."""
-OPTIONAL = {"tagger": {"label"}}
-"""Roles that only play where they are named."""
+FIGURES = ("f1", "accuracy", "label")
+"""Those of the dev set that are told, the one that chose the epoch first."""
 READING = {"source", "dataset", "language", "dev", "encoding", "format", "out", "more", "task"}
-READING |= set().union(*ROLES.values())
-"""Options that are about the data and the folder; all others are settings of the estimator."""
+"""Options that are about the data and the folder; all others are columns, or settings of the estimator."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ def fit(given: Mapping[str, Any], command: str) -> None:
         command: the command line, for the model card and for going on after an interruption.
     """
     model = _estimator(given)
-    data = _data(given, model.task, command)
+    data = _data(given, type(model), command)
     out = Path(given.get("out") or f"runs/{data.name}-{model.cell}")
     _tell_data(data, model, given)
     tell(
@@ -99,29 +96,39 @@ def recorded(given: Mapping[str, Any]) -> list[str]:
 def _estimator(given: Mapping[str, Any]) -> Any:
     """The estimator of the data set's task, with whatever settings were given."""
     from elman import cells, registry
-    from elman.codecs.text import TextSettings
-    from elman.training import Training
 
     kind = registry.get("tasks", _task(given))
-    groups: dict[Any, dict[str, Any]] = {Training: {}, TextSettings: {}, kind: {}}
-    known = {field: group for group in (Training, TextSettings) for field in group.model_fields}
-    known |= {option: kind for option in kind._names() if option not in ("text", "training")}
-    options = {name: value for name, value in given.items() if name not in READING}
+    defaults = kind.settings()
+    known = {
+        field: group for group in reversed(defaults) for field in type(defaults[group]).model_fields
+    }
+    known |= {option: None for option in kind._names() if option not in defaults}
+    options = {name: one for name, one in given.items() if name not in READING | _every_role()}
     if options.get("characters") == "none":
         options["characters"] = None
     if "devices" in options:
         options["devices"] = _value(options["devices"])
+    groups: dict[str | None, dict[str, Any]] = {name: {} for name in (None, *defaults)}
     for name, value in (options | _more(given.get("more", ()))).items():
         if name not in known:
             raise UnknownNameError.among("setting", name, known)
         groups[known[name]][name] = value
-    model = kind(**groups[kind])
-    for name, group in (("training", Training), ("text", TextSettings)):
-        # A task has defaults of its own, which what was given is laid over.
-        own = getattr(model, name).model_dump(exclude_unset=True)
-        model.set_params(**{name: group(**own | groups[group])})
+    model = kind(**groups[None])
+    for (
+        name,
+        own,
+    ) in defaults.items():  # a task has defaults of its own, which what was given is laid over
+        if groups[name]:
+            model.set_params(**{name: type(own)(**own.model_dump(exclude_unset=True) | groups[name])})
     cells.get(model.cell)  # a wrong name shows before the data are read
     return model
+
+
+def _every_role() -> set[str]:
+    """The roles of all tasks: what an option that names a column may be called."""
+    from elman import registry
+
+    return set().union(*(registry.get("tasks", name).roles for name in registry.names("tasks")))
 
 
 def _task(given: Mapping[str, Any]) -> str:
@@ -136,15 +143,14 @@ def _task(given: Mapping[str, Any]) -> str:
     return "tagger" if given.get("format", suffix) in ("conllu", "conll") else "classifier"
 
 
-def _columns(task: str, names: Mapping[str, str]) -> dict[str, str]:
-    """The column of each role of a task: as named, else as the role; an optional one only where named."""
-    roles = ROLES.get(task, ROLES["classifier"])
-    for role in sorted(names.keys() - set(roles)):
-        raise UnknownNameError.among(f"column of a {task}", role, roles)
+def _columns(kind: Any, names: Mapping[str, str]) -> dict[str, str]:
+    """The column of each role of a task: as named, else its own; of an optional one only where named."""
+    for role in sorted(names.keys() - kind.roles.keys()):
+        raise UnknownNameError.among(f"column of a {kind.task}", role, kind.roles)
     return {
-        role: names.get(role, role)
-        for role in roles
-        if role in names or role not in OPTIONAL.get(task, ())
+        role: names.get(role, own)
+        for role, own in kind.roles.items()
+        if role in names or role not in kind.optional
     }
 
 
@@ -166,7 +172,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def _data(given: Mapping[str, Any], task: str, command: str) -> Data:
+def _data(given: Mapping[str, Any], kind: Any, command: str) -> Data:
     source, dataset = given.get("source"), given.get("dataset")
     if source is not None and dataset is not None:
         raise SettingsError(
@@ -176,17 +182,16 @@ def _data(given: Mapping[str, Any], task: str, command: str) -> Data:
         )
     tell("fit.reading", source=source or dataset)
     found = _of_file if dataset is None else _of_dataset
-    return found(given, task, command)
+    return found(given, kind, command)
 
 
-def _of_file(given: Mapping[str, Any], task: str, command: str) -> Data:
+def _of_file(given: Mapping[str, Any], kind: Any, command: str) -> Data:
     from elman.data import read
 
     reading = {name: given.get(name) for name in ("format", "encoding")}
     train = read(given["source"], **reading)
     dev = read(given["dev"], **reading) if "dev" in given else None
-    named = {role: given[role] for role in set().union(*ROLES.values()) & given.keys()}
-    columns = _columns(task, named)
+    columns = _columns(kind, {role: given[role] for role in _every_role() & given.keys()})
     for rows in (train, train if dev is None else dev):
         for name in columns.values():
             rows.column(name)  # what is missing shows before anything is written
@@ -194,12 +199,12 @@ def _of_file(given: Mapping[str, Any], task: str, command: str) -> Data:
     return Data(Path(given["source"]).stem, train, dev, columns, about)
 
 
-def _of_dataset(given: Mapping[str, Any], task: str, command: str) -> Data:
+def _of_dataset(given: Mapping[str, Any], kind: Any, command: str) -> Data:
     from elman import datasets
     from elman.data import read
 
     name = given["dataset"]
-    known = {"dev", "format", "encoding"} | set().union(*ROLES.values())
+    known = {"dev", "format", "encoding"} | _every_role()
     if odd := sorted(known & given.keys()):
         raise SettingsError(
             f"The data set {name} knows its own columns and splits.",
@@ -215,30 +220,31 @@ def _of_dataset(given: Mapping[str, Any], task: str, command: str) -> Data:
         "command": command,
     }
     train, dev = (read(dataset.load(split, language)) for split in ("train", "dev"))
-    roles = ROLES.get(task, ROLES["classifier"])
-    named = {role: column for role, column in dataset.fields.items() if role in roles}
-    if missing := sorted(set(roles) - OPTIONAL.get(task, set()) - named.keys()):
+    named = {role: column for role, column in dataset.fields.items() if role in kind.roles}
+    if missing := sorted(kind.roles.keys() - set(kind.optional) - named.keys()):
         raise SettingsError(
-            f"The data set {name} is not made for a {task}: it has no {', '.join(missing)}.",
+            f"The data set {name} is not made for a {kind.task}: it has no {', '.join(missing)}.",
             expected=f"the task {dataset.task}",
-            received=f"--task {task}",
+            received=f"--task {kind.task}",
             fix="leave --task out",
         )
-    return Data(dataset.name, train, dev, _columns(task, named), about)
+    return Data(dataset.name, train, dev, _columns(kind, named), about)
 
 
 def _tell_data(data: Data, model: Any, given: Mapping[str, Any]) -> None:
     from elman.data import holdout
 
-    answers = data.train.column(data.columns["tags" if "tags" in data.columns else "label"])
-    # Labels are set aside one by one; sequences of tags at random, or by their label.
-    by = data.train.column(data.columns["label"]) if "label" in data.columns else [0] * len(answers)
-    held = 0 if data.dev is not None else len(holdout(by, seed=model.training.seed)[1])
-    kinds = {str(one) for each in answers for one in (each if isinstance(each, list) else [each])}
-    kept = len(answers) - held
-    tell("fit.train.tags" if "tags" in data.columns else "fit.train", rows=kept, labels=len(kinds))
+    strata = model.strata(data.train, data.columns)
+    held = 0 if data.dev is not None else len(holdout(strata, seed=model.training.seed)[1])
+    told = {"rows": len(data.train) - held}
+    if model.answers is None:
+        tell("fit.train", **told)
+    else:
+        answers = data.train.column(data.columns[model.answers])
+        kinds = {str(one) for each in answers for one in (each if isinstance(each, list) else [each])}
+        tell(f"fit.train.{model.answers}", kinds=len(kinds), **told)
     if data.dev is None:
-        tell("fit.dev.held" if "label" in data.columns else "fit.dev.random", rows=held)
+        tell("fit.dev.held" if len(set(strata)) > 1 else "fit.dev.random", rows=held)
     else:
         where = "file" if "dev" in given else "split"
         tell(f"fit.dev.{where}", rows=len(data.dev), source=given.get("dev", data.name))
@@ -248,7 +254,7 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
     figures = model.figures_
     time = duration(60 * figures["minutes"])
     best, epochs = figures["best_epoch"], figures["epochs"]
-    shown = [name for name in ("f1", "accuracy", "label") if f"dev_{name}" in figures]
+    shown = [name for name in FIGURES if f"dev_{name}" in figures]
     for name in shown[:1]:
         figure = say(f"figure.{name}")
         tell(
@@ -264,14 +270,14 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
         language = data.about["language"]
         chosen = f" --language {language}" if language else ""
         tell("command", line=f"elman evaluate {run} --dataset {data.name} --split test{chosen}")
-    column = data.train.column(data.columns["tokens" if "tags" in data.columns else "text"])
-    texts = (
-        " ".join(one) if "tags" in data.columns and not isinstance(one, str) else one for one in column
-    )
-    plain = (
-        one
-        for one in texts
-        if isinstance(one, str) and 0 < len(one) <= 60 and one.isprintable() and "'" not in one
-    )
+    column = data.train.column(data.columns[next(iter(model.roles))])
+    texts = (one if isinstance(one, str) else _joined(one) for one in column)
+    plain = (one for one in texts if 0 < len(one) <= 60 and one.isprintable() and "'" not in one)
     if example := next(plain, None):
         tell("command", line=f"elman inspect {run} {shlex.quote(example)}")
+
+
+def _joined(tokens: Any) -> str:
+    """Tokens as a user would type them; nothing where a row holds something else, such as numbers."""
+    words = list(tokens)
+    return " ".join(words) if all(isinstance(one, str) for one in words) else ""

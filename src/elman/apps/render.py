@@ -10,9 +10,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from elman.answers import Prediction, Report, Tagged, TagReport
 from elman.apps.messages import say
 from elman.inspection import Step, Trace
-from elman.tasks.base import Prediction, Report, Tagged, TagReport
 
 LEVELS = "▁▂▃▄▅▆▇█"
 EIGHTHS = " ▏▎▍▌▋▊▉█"

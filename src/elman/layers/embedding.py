@@ -165,6 +165,21 @@ class Spelling(nn.Module):
         return torch.cat([self.grams(characters), self.recurrence(characters)], -1)
 
 
+def character_reader(
+    kind: str | None, size: int, characters: int, *, buckets: int = 10_000, mode: str = "mean"
+) -> CharacterNGrams | CharacterRecurrence | Spelling | None:
+    """What reads a word's characters: `ngrams`, `recurrent`, `both`, or nothing where `kind` is None.
+
+    >>> character_reader("ngrams", 4, characters=10, buckets=50).output_size
+    4
+    """
+    if kind == "ngrams":
+        return CharacterNGrams(size, buckets, mode)
+    if kind == "both":
+        return Spelling(size, characters)
+    return None if kind is None else CharacterRecurrence(size, characters)
+
+
 def _distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
     """The distinct rows of a matrix of integers, and for each row the number of its like.
 

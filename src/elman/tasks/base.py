@@ -1,156 +1,155 @@
-"""What every estimator is: scikit-learn's conventions, and a folder to be saved in."""
+"""What every estimator is: one way from labelled rows to a trained network, and a folder to keep it in."""
 
 from __future__ import annotations
 
 import inspect
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import numpy as np
+from torch import nn
 
-from elman import storage
+from elman import registry, runs, storage
+from elman.data import Records, holdout
 from elman.errors import NotFittedError, SettingsError
 from elman.settings import Settings
 from elman.storage import Saved
+from elman.training import Place, Problem, Training, fit, is_main, seeded
 
-
-@dataclass(frozen=True)
-class Prediction:
-    """An answer: every label with its probability, the likeliest first."""
-
-    ranking: list[tuple[Any, float]]
-
-    @property
-    def label(self) -> Any:
-        """The likeliest label."""
-        return self.ranking[0][0]
-
-    @property
-    def score(self) -> float:
-        """Its probability."""
-        return self.ranking[0][1]
-
-    @classmethod
-    def of(cls, chances: Any, labels: Sequence[Any]) -> Prediction:
-        """From the probability of each label, a vector, in their order."""
-        best, order = chances.sort(descending=True)
-        return cls([(labels[n], p) for n, p in zip(order.tolist(), best.tolist(), strict=True)])
-
-    def __repr__(self) -> str:
-        return f"Prediction(label={self.label!r}, score={self.score:.2f})"
-
-    def to_dict(self, top: int = 1) -> dict[str, Any]:
-        """The answer as JSON data, with the `top` likeliest labels."""
-        ranking = [{"label": label, "probability": p} for label, p in self.ranking[:top]]
-        return {"label": self.label, "score": self.score, "top": ranking}
-
-
-class Predictions(list[Prediction]):
-    """Answers in the order of the questions; as an array, their labels."""
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:  # noqa: FBT001 - numpy's
-        return np.array([one.label for one in self], dtype=dtype)
-
-
-@dataclass(frozen=True)
-class Tagged:
-    """A sequence with a tag for each token, what the tags mark, and the label of the whole if there is one.
-
-    Attributes:
-        tokens: what was read.
-        tags: a tag for each.
-        scores: the probability of each of these tags.
-        spans: what the tags mark, where they are written in a scheme such as BIO: `start`, `end` (the last
-            token not included) and `label`.
-        label: the answer to the whole sequence, or None.
-    """
-
-    tokens: list[str]
-    tags: list[str]
-    scores: list[float]
-    spans: list[Any]
-    label: Prediction | None = None
-
-    def text(self, span: Any) -> str:
-        """The tokens of a span, with spaces between them."""
-        return " ".join(self.tokens[span.start : span.end])
-
-    def __repr__(self) -> str:
-        pairs = " ".join(f"{token}/{tag}" for token, tag in zip(self.tokens, self.tags, strict=True))
-        return f"Tagged({pairs!r}{'' if self.label is None else f', {self.label!r}'})"
-
-    def to_dict(self, top: int = 1) -> dict[str, Any]:
-        """The answer as JSON data."""
-        spans = [{**span._asdict(), "text": self.text(span)} for span in self.spans]
-        found = {"tokens": self.tokens, "tags": self.tags, "scores": self.scores, "spans": spans}
-        return found | ({} if self.label is None else self.label.to_dict(top))
-
-
-@dataclass
-class Report:
-    """How good a classifier is on labelled sequences.
-
-    Attributes:
-        count: the number of sequences.
-        accuracy: the share answered with their own label.
-        macro_f1: the mean F1 of the labels.
-        unseen: how many had a label that training never saw; they count as errors.
-        out_of_scope: for input that belongs to no label, `count`, `auroc` (the chance that an input in
-            scope scores higher) and `recall_at_95` (the share refused when 95 % of the others pass).
-    """
-
-    count: int
-    accuracy: float
-    macro_f1: float
-    unseen: int = 0
-    out_of_scope: dict[str, float] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON data."""
-        return asdict(self)
-
-
-@dataclass
-class TagReport:
-    """How good a tagger is on tagged sequences.
-
-    Attributes:
-        count: the number of sequences.
-        tokens: the number of tokens.
-        accuracy: the share of tokens with their own tag.
-        spans: precision, recall and F1 of what the tags mark, where they are written in a scheme.
-        label_accuracy: the share of sequences with their own label, where the tagger labels them too.
-        unseen: how many tokens had a tag that training never saw; they count as errors.
-    """
-
-    count: int
-    tokens: int
-    accuracy: float
-    spans: dict[str, float] | None = None
-    label_accuracy: float | None = None
-    unseen: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON data."""
-        return asdict(self)
+Prepare = Callable[[Any], None]
+"""What is done to a network before it learns: pretrained vectors are put in, say."""
 
 
 class Estimator(ABC):
-    """The base of all tasks: parameters that can be read and set, `save`, and `restore`.
+    """The base of all tasks: `fit` hands its arguments to `_fit`, and the hooks say what is particular.
+
+        source > _examples > _learn_codecs > _encoded > _network > _problem > training.fit
 
     A constructor only stores its arguments, under their own names; whatever `fit` learns has a name
     that ends in `_`. That is what `sklearn.base.clone` and `GridSearchCV` rely on.
+
+    Attributes of a class:
+        task, structure: its names in a saved model. kind: `classifier`, `regressor`, ... for scikit-learn.
+        roles: what a row holds: for each role the name that its column has unless another is given. The
+            first is what is read, and what `predict` is asked.
+        optional: roles that only play where a column is named for them.
+        answers: the role whose distinct values are worth counting, if any.
+        codecs: the codecs, each the attribute `name_` after `fit`, None where it plays no part.
+
+    Attributes after `fit`:
+        network_, columns_, about_, figures_, history_, and whatever a task adds.
     """
 
     task: ClassVar[str]
     kind: ClassVar[str]
+    structure: ClassVar[str]
+    roles: ClassVar[Mapping[str, str]]
+    optional: ClassVar[tuple[str, ...]] = ()
+    answers: ClassVar[str | None] = None
+    codecs: ClassVar[tuple[str, ...]]
+
+    training: Training
+    network_: Any
+
+    # --- learning: the way, and the hooks ---
+
+    def _fit(
+        self,
+        source: Any,
+        columns: Mapping[str, str | None],
+        *,
+        dev: Any,
+        out: str | Path | None,
+        about: Mapping[str, Any] | None,
+    ) -> Self:
+        """Train on labelled rows; a part of them is set aside where there is no dev set.
+
+        Args:
+            source: what `_examples` takes; a pair is `(sequences, answers)`.
+            columns: the column of each role; None for a role that does not play.
+            dev: like `source`; a tenth of it if None.
+            out: the run's folder, if there is to be one.
+            about: facts for the model card.
+        """
+        vars(self).pop("network_", None)  # a fit that fails must not leave half of two models
+        self.columns_ = {role: name for role, name in columns.items() if name is not None}
+        self.about_ = dict(about or {})
+        train = self._rows(source)
+        if dev is None:
+            kept, held = holdout(self.strata(train, self.columns_), seed=self.training.seed)
+            train, held_rows = train.select(kept), train.select(held)
+        else:
+            held_rows = self._rows(dev)
+        prepare = self._learn_codecs(train)
+        examples = self._encoded(train), self._encoded(held_rows)
+        folder = None if out is None else Path(out)
+        if folder is not None:  # only now: a run is not begun with data that cannot be used
+            both = [
+                [rows.column(name) for name in self.columns_.values()] for rows in (train, held_rows)
+            ]
+            identity = {"task": self.task, **self._config(), "data": runs.checksum(both)}
+            runs.begin(folder, identity, {**self.columns_, **self.about_})
+        with seeded(self.training.seed):
+            self.network_ = self._network()
+            if prepare is not None:
+                prepare(self.network_)
+            self._learn(self._problem(*examples), folder)
+        if folder is not None and is_main():
+            self.save(folder)
+        return self
+
+    def _learn(self, problem: Problem, folder: Path | None) -> None:
+        """Train the network and note how it went."""
+        place = fit(self.network_, problem, self.training, folder)
+        self.history_, self.figures_ = place.history, _figures(place)
+
+    def _rows(self, source: Any) -> Records:
+        return self._examples(*source) if isinstance(source, tuple) else self._examples(source)
+
+    @classmethod
+    def strata(cls, rows: Records, columns: Mapping[str, str]) -> Sequence[Hashable]:
+        """What a part that is set aside has its share of; where it is one for all, rows are drawn at random."""
+        return [None] * len(rows)
+
+    @abstractmethod
+    def _examples(self, source: Any, y: Any = None) -> Records:
+        """Rows, checked, with the columns that `columns_` names; `y` are answers where `source` has none."""
+
+    @abstractmethod
+    def _learn_codecs(self, rows: Records) -> Prepare | None:
+        """Fit the codecs to the training rows; gives what is to be done to the network before it learns."""
+
+    @abstractmethod
+    def _encoded(self, rows: Records) -> Any:
+        """Rows as numbers, for `_problem`."""
+
+    @abstractmethod
+    def _network(self) -> nn.Module:
+        """The network that suits the codecs, with fresh weights."""
+
+    @abstractmethod
+    def _problem(self, train: Any, dev: Any) -> Problem:
+        """What is to be learned, of encoded rows; without `evaluate` where `dev` is empty."""
+
+    @abstractmethod
+    def _facts(self) -> dict[str, Any]:
+        """What the model card says of the network."""
+
+    # --- parameters ---
 
     @classmethod
     def _names(cls) -> list[str]:
         return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    @classmethod
+    def settings(cls) -> dict[str, Settings]:
+        """The arguments that are settings objects, with the defaults that this task has for them."""
+        defaults = {
+            name: one.default for name, one in inspect.signature(cls.__init__).parameters.items()
+        }
+        return {name: one for name, one in defaults.items() if isinstance(one, Settings)}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - scikit-learn's signature
         """The constructor's arguments by name."""
@@ -186,14 +185,12 @@ class Estimator(ABC):
     @classmethod
     def _of_config(cls, config: dict[str, Any]) -> Self:
         """The estimator, not fitted, with the arguments that `_config` gave."""
-        arguments = inspect.signature(cls.__init__).parameters
-        kinds = {name: type(one.default) for name, one in arguments.items()}
+        kinds = {name: type(one) for name, one in cls.settings().items()}
         return cls(
-            **{
-                name: kinds[name](**value) if issubclass(kinds[name], Settings) else value
-                for name, value in config.items()
-            }
+            **{name: kinds[name](**value) if name in kinds else value for name, value in config.items()}
         )
+
+    # --- keeping ---
 
     def save(self, folder: str | Path) -> Path:
         """Save the fitted model as a folder that `elman.load` reads; it holds no pickle.
@@ -205,14 +202,49 @@ class Estimator(ABC):
         self._check_fitted()
         return storage.save(folder, self._saved())
 
-    @abstractmethod
     def _saved(self) -> Saved:
         """The config, weights and files that `restore` needs."""
+        facts = self._facts() | {
+            "Parameters": sum(one.numel() for one in self.network_.parameters()),
+            "Seed": self.training.seed,
+        }
+        card = runs.card(f"A {self.task} made with elman", facts, self.figures_, self.about_)
+        files = {"metrics.json": runs.pretty(self.figures_), "README.md": card.encode()}
+        codecs: dict[str, Any] = {}
+        for name in self.codecs:
+            codec = getattr(self, f"{name}_")
+            if codec is not None:
+                codecs[name] = {"name": codec.name, "config": codec.config()}
+                files |= {_file(name, own): content for own, content in codec.files().items()}
+        config = {
+            "task": self.task,
+            "structure": self.structure,
+            "estimator": self._config(),
+            "columns": self.columns_,
+            "codecs": codecs,
+            "about": self.about_,
+        }
+        return Saved(config, self.network_.state_dict(), files)
 
     @classmethod
-    @abstractmethod
     def restore(cls, saved: Saved) -> Self:
         """The estimator that was saved."""
+        config = saved.config
+        self = cls._of_config(config["estimator"])
+        self.columns_, self.about_ = config["columns"], config["about"]
+        for name in cls.codecs:
+            kept, codec = config["codecs"].get(name), None
+            if kept is not None:
+                lead = _file(name, "")
+                own = {file: one for file, one in saved.files.items() if file.startswith(lead)}
+                files = {file.removeprefix(lead): one for file, one in own.items()}
+                codec = registry.get("codecs", kept["name"]).restore(kept["config"], files)
+            setattr(self, f"{name}_", codec)
+        self.figures_, self.history_ = json.loads(saved.files["metrics.json"]), []
+        self.network_ = self._network()
+        self.network_.load_state_dict(saved.tensors)
+        self.network_.eval()
+        return self
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "network_"):
@@ -220,6 +252,8 @@ class Estimator(ABC):
                 f"This {type(self).__name__} has not been fitted.",
                 fix="call fit(...) first, or elman.load(folder)",
             )
+
+    # --- for others ---
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
@@ -246,3 +280,25 @@ class Estimator(ABC):
             if value != defaults.get(name)
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
+
+
+def _file(codec: str, name: str) -> str:
+    """The name of a codec's file in a saved model; those of the input have none before it."""
+    return name if codec == "input" else f"{codec}.{name}"
+
+
+def _figures(place: Place) -> dict[str, float]:
+    """How the best epoch did on the training rows and on dev, and what it took."""
+    best = place.history[place.best_epoch - 1]
+    skipped = ("epoch", "step", "loss", "learning_rate")
+    found = {"train_loss": best["loss"]}
+    found |= {
+        name if name.startswith("dev_") else f"dev_{name}": value
+        for name, value in best.items()
+        if name not in skipped
+    }
+    return found | {
+        "epochs": place.epoch,
+        "best_epoch": place.best_epoch,
+        "minutes": place.seconds / 60,
+    }

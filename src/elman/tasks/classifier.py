@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,21 +12,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from elman import metrics, registry, runs
+from elman import metrics
+from elman.answers import Prediction, Predictions, Report
 from elman.codecs.label import Label
 from elman.codecs.series import Series
 from elman.codecs.text import Text, TextSettings
-from elman.data import Batches, Records, holdout, labelled, read_vectors
+from elman.data import Batches, Records, labelled, read_vectors
 from elman.errors import DataError, SettingsError
 from elman.inspection import Trace, look
-from elman.layers.embedding import CharacterNGrams, CharacterRecurrence, Embedding, Spelling
+from elman.layers.embedding import Embedding, character_reader
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
-from elman.storage import Saved
 from elman.streaming import Stream
 from elman.structures.n_to_one import NToOne
-from elman.tasks.base import Estimator, Prediction, Predictions, Report
-from elman.training import Problem, Training, fit, is_main, seeded
+from elman.tasks.base import Estimator, Prepare
+from elman.training import Problem, Training
 
 
 class Classifier(Estimator):
@@ -56,6 +55,10 @@ class Classifier(Estimator):
 
     task: ClassVar[str] = "classifier"
     kind: ClassVar[str] = "classifier"
+    structure: ClassVar[str] = "n-to-one"
+    roles: ClassVar[Mapping[str, str]] = {"text": "text", "label": "label"}
+    answers: ClassVar[str | None] = "label"
+    codecs: ClassVar[tuple[str, ...]] = ("input", "label")
 
     def __init__(
         self,
@@ -103,48 +106,40 @@ class Classifier(Estimator):
             DataError: a column or value that cannot be used, with its file and line.
             TrainingError: the loss is not finite, or the folder holds another run.
         """
-        vars(self).pop("network_", None)  # a fit that fails must not leave half of two models
-        self._text_column, self._label_column = text, label
-        self.about_ = dict(about or {})
-        train = self._examples(source, y)
-        if dev is None:
-            kept, held = holdout(train.column(label), seed=self.training.seed)
-            train, held_rows = train.select(kept), train.select(held)
-        else:
-            held_rows = self._examples(*dev) if isinstance(dev, tuple) else self._examples(dev)
-        self.label_ = Label().fit(train.column(label))
-        self.classes_ = np.array(self.label_.labels)
-        self.input_, vectors = self._input(train.column(text))
-        examples = self._encoded(train), self._encoded(held_rows)
-        folder = None if out is None else Path(out)
-        if folder is not None:  # only now: a run is not begun with data that cannot be used
-            both = [[rows.column(text), rows.column(label)] for rows in (train, held_rows)]
-            identity = {"task": self.task, **self._config(), "data": runs.checksum(both)}
-            runs.begin(folder, identity, {"text": text, "label": label, **self.about_})
-        with seeded(self.training.seed):
-            self.network_ = self._network()
-            if vectors is not None:
-                self.network_.inputs.fill(*vectors)  # pyright: ignore[reportCallIssue]
-            self._learn(*examples, folder)
-        if folder is not None and is_main():
-            self.save(folder)
-        return self
+        given = source if y is None else (source, y)
+        return self._fit(given, {"text": text, "label": label}, dev=dev, out=out, about=about)
+
+    @classmethod
+    def strata(cls, rows: Records, columns: Mapping[str, str]) -> Sequence[Hashable]:
+        return rows.column(columns["label"])
+
+    def _examples(self, source: Any, y: Any = None) -> Records:
+        return labelled(source, y, **self.columns_)
+
+    def _learn_codecs(self, rows: Records) -> Prepare | None:
+        self.label_ = Label().fit(rows.column(self.columns_["label"]))
+        self.input_, vectors = self._input(rows.column(self.columns_["text"]))
+        return None if vectors is None else lambda network: network.inputs.fill(*vectors)
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels, sorted."""
+        return np.array(self.label_.labels)
 
     def _encoded(self, rows: Records) -> tuple[Ragged, Tensor]:
         """The steps and the label's number of each row; one past the last for a label never seen."""
-        xs = self.input_.encode(rows.column(self._text_column))
+        text, label = self.columns_["text"], self.columns_["label"]
+        xs = self.input_.encode(rows.column(text))
         rows.refuse(
-            self._text_column,
+            text,
             torch.nonzero(xs.lengths == 0).flatten().tolist(),
             "have nothing to read",
             expected="at least one token, or one number",
             fix="fill these rows or take them out",
         )
-        return xs, self._numbers(rows.column(self._label_column))
+        return xs, self._numbers(rows.column(label))
 
-    def _learn(
-        self, train: tuple[Ragged, Tensor], dev: tuple[Ragged, Tensor], folder: Path | None
-    ) -> None:
+    def _problem(self, train: tuple[Ragged, Tensor], dev: tuple[Ragged, Tensor]) -> Problem:
         (xs, ys), (held, truth) = train, dev
         smoothing = self.training.label_smoothing
 
@@ -153,29 +148,16 @@ class Classifier(Estimator):
 
         def evaluate(_: Any) -> dict[str, float]:
             logits = self._logits(held)
-            known = truth < len(self.classes_)
+            known = truth < len(self.label_.labels)
             miss = float(F.cross_entropy(logits[known], truth[known])) if known.any() else 0.0
             return {"accuracy": metrics.accuracy(truth, logits.argmax(-1)), "dev_loss": miss}
 
-        problem = Problem(
+        return Problem(
             lengths=xs.lengths.tolist(),
             batch=lambda chosen: (xs[chosen], ys[chosen]),
             loss=loss,
             evaluate=evaluate if len(held) else None,
         )
-        place = fit(self.network_, problem, self.training, folder)
-        self.history_ = place.history
-        best = place.history[place.best_epoch - 1]
-        names = {"loss": "train_loss", "accuracy": "dev_accuracy", "dev_loss": "dev_loss"}
-        self.figures_ = {names[name]: best[name] for name in names if name in best}
-        self.figures_ |= {
-            "epochs": place.epoch,
-            "best_epoch": place.best_epoch,
-            "minutes": place.seconds / 60,
-        }
-
-    def _examples(self, source: Any, y: Sequence[Any] | None = None) -> Records:
-        return labelled(source, y, text=self._text_column, label=self._label_column)
 
     def _input(self, raw: Sequence[Any]) -> tuple[Text | Series, tuple[Tensor, Tensor] | None]:
         """The codec that suits the sequences, and pretrained rows for its table if there are any."""
@@ -214,12 +196,8 @@ class Classifier(Estimator):
         return NToOne(inputs, recurrent, outputs=outputs, pooling=self.pooling, dropout=training.dropout)
 
     def _embedding(self, codec: Text) -> Embedding:
-        characters, letters = None, self.text.character_size
-        if codec.width and self.text.characters == "ngrams":
-            characters = CharacterNGrams(letters)
-        elif codec.width:
-            kind = Spelling if self.text.characters == "both" else CharacterRecurrence
-            characters = kind(letters, codec.letters)
+        kind = self.text.characters if codec.width else None
+        characters = character_reader(kind, self.text.character_size, codec.letters)
         training, size = self.training, codec.settings.embedding_size
         return Embedding(codec.size, size, characters, training.word_dropout, training.dropout)
 
@@ -264,13 +242,13 @@ class Classifier(Estimator):
         """
         self._check_fitted()
         rows = self._examples(source, y)
-        truth = self._numbers(rows.column(self._label_column))
-        logits = self.decision_function(rows.column(self._text_column))
+        truth = self._numbers(rows.column(self.columns_["label"]))
+        logits = self.decision_function(rows.column(self.columns_["text"]))
         report = Report(
             count=len(rows),
             accuracy=metrics.accuracy(truth, logits.argmax(-1)),
             macro_f1=metrics.macro_f1(truth, logits.argmax(-1)),
-            unseen=int((truth == len(self.classes_)).sum()),
+            unseen=int((truth == len(self.label_.labels)).sum()),
         )
         if out_of_scope is None:
             return report
@@ -321,7 +299,7 @@ class Classifier(Estimator):
     def _logits(self, xs: Ragged) -> Tensor:
         self.network_.eval()
         device = self.network_.head.weight.device
-        logits = torch.zeros(len(xs), len(self.classes_))
+        logits = torch.zeros(len(xs), len(self.label_.labels))
         for batch in Batches(xs.lengths.numpy(), batch_size=256, max_steps=200_000).ordered():
             logits[torch.from_numpy(batch)] = self.network_(xs[batch].to(device)).float().cpu()
         return logits
@@ -342,53 +320,9 @@ class Classifier(Estimator):
 
     # --- keeping ---
 
-    @property
-    def columns_(self) -> dict[str, str]:
-        """The columns that it was trained on, by their role."""
-        return {"text": self._text_column, "label": self._label_column}
-
-    def _saved(self) -> Saved:
-        codecs = {
-            name: {"name": codec.name, "config": codec.config()}
-            for name, codec in (("input", self.input_), ("label", self.label_))
-        }
-        config = {
-            "task": self.task,
-            "structure": "n-to-one",
-            "estimator": self._config(),
-            "columns": self.columns_,
-            "codecs": codecs,
-            "about": self.about_,
-        }
-        facts = {
+    def _facts(self) -> dict[str, Any]:
+        return {
             "Network": f"{self.cell}, hidden size {self.hidden_size}, {self.num_layers} layer(s), "
             f"{'both directions' if self.bidirectional else 'one direction'}, pooling {self.pooling}",
-            "Parameters": sum(one.numel() for one in self.network_.parameters()),
-            "Labels": len(self.classes_),
-            "Seed": self.training.seed,
+            "Labels": len(self.label_.labels),
         }
-        card = runs.card("A classifier made with elman", facts, self.figures_, self.about_)
-        files = {
-            "metrics.json": runs.pretty(self.figures_),
-            "README.md": card.encode(),
-            **self.input_.files(),
-        }
-        return Saved(config, self.network_.state_dict(), files)
-
-    @classmethod
-    def restore(cls, saved: Saved) -> Self:
-        config = saved.config
-        self = cls._of_config(config["estimator"])
-        self._text_column, self._label_column = config["columns"]["text"], config["columns"]["label"]
-        self.about_ = config["about"]
-        codecs = config["codecs"]
-        for name in ("input", "label"):
-            codec = registry.get("codecs", codecs[name]["name"])
-            setattr(self, f"{name}_", codec.restore(codecs[name]["config"], saved.files))
-        self.classes_ = np.array(self.label_.labels)
-        self.figures_ = json.loads(saved.files["metrics.json"])
-        self.history_ = []
-        self.network_ = self._network()
-        self.network_.load_state_dict(saved.tensors)
-        self.network_.eval()
-        return self

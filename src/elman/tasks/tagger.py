@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,24 +11,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from elman import metrics, runs
+from elman import metrics
+from elman.answers import Prediction, Tagged, TagReport
 from elman.codecs.label import Label
 from elman.codecs.tags import Tags
 from elman.codecs.text import TextSettings
 from elman.codecs.tokens import Tokens
-from elman.data import Batches, Records, holdout, tagged
+from elman.data import Batches, Records, tagged
 from elman.data.tagging import refuse_tags
 from elman.errors import DataError, SettingsError
 from elman.inspection import Trace, look
 from elman.layers.crf import CRF
-from elman.layers.embedding import CharacterNGrams, CharacterRecurrence, Embedding, Spelling
+from elman.layers.embedding import Embedding, character_reader
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
-from elman.storage import Saved
 from elman.streaming import Stream
 from elman.structures.n_to_n import NToN
-from elman.tasks.base import Estimator, Prediction, Tagged, TagReport
-from elman.training import Problem, Training, fit, is_main, seeded
+from elman.tasks.base import Estimator
+from elman.training import Problem, Training
 
 WHOLE = 0.1
 """What the loss of a sequence's label counts beside the loss of its tags."""
@@ -73,6 +72,11 @@ class Tagger(Estimator):
 
     task: ClassVar[str] = "tagger"
     kind: ClassVar[str] = "tagger"
+    structure: ClassVar[str] = "n-to-n"
+    roles: ClassVar[Mapping[str, str]] = {"tokens": "tokens", "tags": "tags", "label": "label"}
+    optional: ClassVar[tuple[str, ...]] = ("label",)
+    answers: ClassVar[str | None] = "tags"
+    codecs: ClassVar[tuple[str, ...]] = ("input", "tag", "label")
 
     def __init__(
         self,
@@ -123,36 +127,33 @@ class Tagger(Estimator):
             DataError: a column or value that cannot be used, with its file and line.
             TrainingError: the loss is not finite, or the folder holds another run.
         """
-        vars(self).pop("network_", None)  # a fit that fails must not leave half of two models
-        self.columns_ = {"tokens": tokens, "tags": tags} | ({"label": label} if label else {})
-        self.about_ = dict(about or {})
-        train = self._examples(source, y)
-        if dev is None:
-            kept, held = holdout(
-                train.column(label) if label else [0] * len(train), seed=self.training.seed
-            )
-            train, held_rows = train.select(kept), train.select(held)
-        else:
-            held_rows = self._examples(*dev) if isinstance(dev, tuple) else self._examples(dev)
-        self.input_ = Tokens(self.text).fit(train.column(tokens))
-        self.tag_ = Tags().fit(train.column(tags))
-        refuse_tags(train, tags, self.tag_.faults, self.tag_.scheme or "BIO")  # no CRF could learn them
-        self.label_ = Label().fit(train.column(label)) if label else None
-        self._name()
-        examples = self._encoded(train), self._encoded(held_rows)
-        folder = None if out is None else Path(out)
-        if folder is not None:  # only now: a run is not begun with data that cannot be used
-            both = [[rows.column(one) for one in rows.names] for rows in (train, held_rows)]
-            identity = {"task": self.task, **self._config(), "data": runs.checksum(both)}
-            runs.begin(folder, identity, {**self.columns_, **self.about_})
-        with seeded(self.training.seed):
-            self.network_ = self._network()
-            self._learn(*examples, folder)
-        if folder is not None and is_main():
-            self.save(folder)
-        return self
+        given = source if y is None else (source, y)
+        columns = {"tokens": tokens, "tags": tags, "label": label}
+        return self._fit(given, columns, dev=dev, out=out, about=about)
 
-    def _examples(self, source: Any, y: Sequence[Any] | None = None) -> Records:
+    @classmethod
+    def strata(cls, rows: Records, columns: Mapping[str, str]) -> Sequence[Hashable]:
+        return rows.column(columns["label"]) if "label" in columns else super().strata(rows, columns)
+
+    def _learn_codecs(self, rows: Records) -> None:
+        columns = self.columns_
+        self.input_ = Tokens(self.text).fit(rows.column(columns["tokens"]))
+        self.tag_ = Tags().fit(rows.column(columns["tags"]))
+        scheme = self.tag_.scheme or "BIO"
+        refuse_tags(rows, columns["tags"], self.tag_.faults, scheme)  # no CRF could learn them
+        self.label_ = Label().fit(rows.column(columns["label"])) if "label" in columns else None
+
+    @property
+    def tags_(self) -> list[str]:
+        """The tags, sorted."""
+        return self.tag_.tags
+
+    @property
+    def classes_(self) -> list[Any]:
+        """The labels of whole sequences, sorted; empty if there are none."""
+        return [] if self.label_ is None else self.label_.labels
+
+    def _examples(self, source: Any, y: Any = None) -> Records:
         return tagged(source, y, **self.columns_)
 
     def _encoded(self, rows: Records) -> Examples:
@@ -169,7 +170,7 @@ class Tagger(Estimator):
         known = [codec.numbers[one] if codec.knows(one) else len(codec.labels) for one in column]
         return torch.tensor(known, dtype=torch.int64)
 
-    def _learn(self, train: Examples, dev: Examples, folder: Path | None) -> None:
+    def _problem(self, train: Examples, dev: Examples) -> Problem:
         xs, ys, labels = train
         smoothing = self.training.label_smoothing
 
@@ -184,24 +185,13 @@ class Tagger(Estimator):
                 found = found + WHOLE * F.cross_entropy(answers, whole, label_smoothing=smoothing)
             return found
 
-        problem = Problem(
+        return Problem(
             lengths=xs.lengths.tolist(),
             batch=lambda chosen: (xs[chosen], ys[chosen], labels[chosen]),
             loss=loss,
             evaluate=(lambda _: self._figures(*dev)) if len(dev[0]) else None,
             monitor="f1" if self.tag_.scheme else "accuracy",
         )
-        place = fit(self.network_, problem, self.training, folder)
-        self.history_ = place.history
-        best = place.history[place.best_epoch - 1]
-        skipped = ("epoch", "step", "loss", "learning_rate")
-        self.figures_ = {"train_loss": best["loss"]}
-        self.figures_ |= {f"dev_{name}": value for name, value in best.items() if name not in skipped}
-        self.figures_ |= {
-            "epochs": place.epoch,
-            "best_epoch": place.best_epoch,
-            "minutes": place.seconds / 60,
-        }
 
     def _figures(self, xs: Ragged, ys: Ragged, labels: Tensor) -> dict[str, float]:
         """What is known of the dev set after an epoch."""
@@ -212,12 +202,10 @@ class Tagger(Estimator):
 
     def _network(self) -> NToN:
         training, codec = self.training, self.input_
-        characters, letters = None, self.text.character_size
-        if codec.width and self.text.characters == "ngrams":
-            characters = CharacterNGrams(letters, 30_000, mode="sum")
-        elif codec.width:
-            kind = Spelling if self.text.characters == "both" else CharacterRecurrence
-            characters = kind(letters, codec.letters)
+        kind = self.text.characters if codec.width else None
+        characters = character_reader(
+            kind, self.text.character_size, codec.letters, buckets=30_000, mode="sum"
+        )
         size, dropped = codec.settings.embedding_size, GENTLE * training.dropout
         inputs = Embedding(codec.size, size, characters, training.word_dropout, dropped)
         recurrent = Recurrent(
@@ -353,48 +341,10 @@ class Tagger(Estimator):
 
     # --- keeping ---
 
-    def _name(self) -> None:
-        self.tags_ = self.tag_.tags
-        self.classes_ = [] if self.label_ is None else self.label_.labels
-
-    def _saved(self) -> Saved:
-        codecs = {"input": self.input_.config(), "tag": self.tag_.config()}
-        codecs |= {} if self.label_ is None else {"label": self.label_.config()}
-        config = {
-            "task": self.task,
-            "structure": "n-to-n",
-            "estimator": self._config(),
-            "columns": self.columns_,
-            "codecs": codecs,
-            "about": self.about_,
-        }
-        facts = {
+    def _facts(self) -> dict[str, Any]:
+        return {
             "Network": f"{self.cell}, hidden size {self.hidden_size}, {self.num_layers} layer(s), "
             f"{'both directions' if self.bidirectional else 'one direction'}"
             f"{'' if self.network_.crf is None else ', CRF'}",
-            "Parameters": sum(one.numel() for one in self.network_.parameters()),
             "Tags": len(self.tags_),
-            "Seed": self.training.seed,
         }
-        card = runs.card("A tagger made with elman", facts, self.figures_, self.about_)
-        files = {
-            "metrics.json": runs.pretty(self.figures_),
-            "README.md": card.encode(),
-            **self.input_.files(),
-        }
-        return Saved(config, self.network_.state_dict(), files)
-
-    @classmethod
-    def restore(cls, saved: Saved) -> Self:
-        config, codecs = saved.config, saved.config["codecs"]
-        self = cls._of_config(config["estimator"])
-        self.columns_, self.about_ = config["columns"], config["about"]
-        self.input_ = Tokens.restore(codecs["input"], saved.files)
-        self.tag_ = Tags.restore(codecs["tag"], saved.files)
-        self.label_ = Label.restore(codecs["label"], saved.files) if "label" in codecs else None
-        self._name()
-        self.figures_, self.history_ = json.loads(saved.files["metrics.json"]), []
-        self.network_ = self._network()
-        self.network_.load_state_dict(saved.tensors)
-        self.network_.eval()
-        return self

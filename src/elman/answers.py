@@ -1,0 +1,140 @@
+"""What models answer, and how good they are: values that print well and turn into JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An answer: every label with its probability, the likeliest first."""
+
+    ranking: list[tuple[Any, float]]
+
+    @property
+    def label(self) -> Any:
+        """The likeliest label."""
+        return self.ranking[0][0]
+
+    @property
+    def score(self) -> float:
+        """Its probability."""
+        return self.ranking[0][1]
+
+    @classmethod
+    def of(cls, chances: Any, labels: Sequence[Any]) -> Prediction:
+        """From the probability of each label, a vector, in their order."""
+        best, order = chances.sort(descending=True)
+        return cls([(labels[n], p) for n, p in zip(order.tolist(), best.tolist(), strict=True)])
+
+    def __repr__(self) -> str:
+        return f"Prediction(label={self.label!r}, score={self.score:.2f})"
+
+    def to_dict(self, top: int = 1) -> dict[str, Any]:
+        """The answer as JSON data, with the `top` likeliest labels."""
+        ranking = [{"label": label, "probability": p} for label, p in self.ranking[:top]]
+        return {"label": self.label, "score": self.score, "top": ranking}
+
+    def cells(self, asked: str, top: int = 1) -> list[str]:
+        """The answer as cells of a table: each label and its probability, then what was asked."""
+        pairs = [(str(label), f"{p:.4f}") for label, p in self.ranking[:top]]
+        return [*(one for pair in pairs for one in pair), asked]
+
+
+class Predictions(list[Prediction]):
+    """Answers in the order of the questions; as an array, their labels."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:  # noqa: FBT001 - numpy's
+        return np.array([one.label for one in self], dtype=dtype)
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A sequence with a tag for each token, what the tags mark, and the label of the whole if there is one.
+
+    Attributes:
+        tokens: what was read.
+        tags: a tag for each.
+        scores: the probability of each of these tags.
+        spans: what the tags mark, where they are written in a scheme such as BIO: `start`, `end` (the last
+            token not included) and `label`.
+        label: the answer to the whole sequence, or None.
+    """
+
+    tokens: list[str]
+    tags: list[str]
+    scores: list[float]
+    spans: list[Any]
+    label: Prediction | None = None
+
+    def text(self, span: Any) -> str:
+        """The tokens of a span, with spaces between them."""
+        return " ".join(self.tokens[span.start : span.end])
+
+    def __repr__(self) -> str:
+        pairs = " ".join(f"{token}/{tag}" for token, tag in zip(self.tokens, self.tags, strict=True))
+        return f"Tagged({pairs!r}{'' if self.label is None else f', {self.label!r}'})"
+
+    def to_dict(self, top: int = 1) -> dict[str, Any]:
+        """The answer as JSON data."""
+        spans = [{**span._asdict(), "text": self.text(span)} for span in self.spans]
+        found = {"tokens": self.tokens, "tags": self.tags, "scores": self.scores, "spans": spans}
+        return found | ({} if self.label is None else self.label.to_dict(top))
+
+    def cells(self, asked: str, top: int = 1) -> list[str]:
+        """The answer as cells of a table: the label of the whole if there is one, and the tagged tokens."""
+        marked = " ".join(f"{token}/{tag}" for token, tag in zip(self.tokens, self.tags, strict=True))
+        return [marked] if self.label is None else [*self.label.cells(asked)[:2], marked]
+
+
+@dataclass
+class Report:
+    """How good a classifier is on labelled sequences.
+
+    Attributes:
+        count: the number of sequences.
+        accuracy: the share answered with their own label.
+        macro_f1: the mean F1 of the labels.
+        unseen: how many had a label that training never saw; they count as errors.
+        out_of_scope: for input that belongs to no label, `count`, `auroc` (the chance that an input in
+            scope scores higher) and `recall_at_95` (the share refused when 95 % of the others pass).
+    """
+
+    count: int
+    accuracy: float
+    macro_f1: float
+    unseen: int = 0
+    out_of_scope: dict[str, float] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON data."""
+        return asdict(self)
+
+
+@dataclass
+class TagReport:
+    """How good a tagger is on tagged sequences.
+
+    Attributes:
+        count: the number of sequences.
+        tokens: the number of tokens.
+        accuracy: the share of tokens with their own tag.
+        spans: precision, recall and F1 of what the tags mark, where they are written in a scheme.
+        label_accuracy: the share of sequences with their own label, where the tagger labels them too.
+        unseen: how many tokens had a tag that training never saw; they count as errors.
+    """
+
+    count: int
+    tokens: int
+    accuracy: float
+    spans: dict[str, float] | None = None
+    label_accuracy: float | None = None
+    unseen: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON data."""
+        return asdict(self)
