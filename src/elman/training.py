@@ -35,7 +35,9 @@ class Training(Settings):
     Without `epochs` there are 20, or more on small data: as many as make 2,000 steps, 200 at most.
     Without `patience` it is a quarter of them, or 10 if that is more.
     `learning_rate` rises over the first `warmup` of all steps and then falls by `schedule`. Training
-    stops after `patience` epochs without a better dev figure. `averaging` is the decay of a running
+    stops after `patience` epochs without a better dev figure. `consistency` is the weight of the divergence
+    between two passes over each batch, which dropout makes differ (R-Drop; Liang et al. 2021, arXiv
+    2106.14448). `averaging` is the decay of a running
     mean of the weights, which is then what is evaluated and kept. `devices`, `num_nodes`, `strategy`,
     `accelerator` and `precision` are Lightning Fabric's.
 
@@ -56,6 +58,7 @@ class Training(Settings):
     recurrent_dropout: float = Field(default=0.0, ge=0, lt=1)
     word_dropout: float = Field(default=0.2, ge=0, lt=1)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    consistency: float = Field(default=0.0, ge=0)
     averaging: float | None = Field(default=None, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
     checkpoint_seconds: float = Field(default=30.0, ge=0)

@@ -76,6 +76,23 @@ def test_fit_says_what_it_reads_and_what_to_do_next(place: Path) -> None:
     run(advice.removeprefix("elman "))
 
 
+def test_fit_lays_a_data_sets_own_settings_under_what_is_given(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = datasets.get("home-assistant")
+    monkeypatch.setattr(type(kind), "load", lambda *_: {"text": TEXTS["time"] * 4, "label": [0, 1] * 8})
+    own = {"classifier": {"hidden_size": 3, "epochs": 2, "consistency": 0.5}, "tagger": {"crf": True}}
+    monkeypatch.setattr(type(kind), "settings", own)
+    said = run(
+        f"fit --dataset home-assistant {SMALL} --epochs 1 --characters none --out runs/own"
+    ).stdout
+    assert "consistency 0.5" in said
+    assert "epochs 2" not in said, "the user's own come first"
+    identity = runs.read(place / "runs/own")["identity"]
+    training = identity["training"]
+    assert (training["consistency"], identity["hidden_size"], training["epochs"]) == (0.5, 4, 1)
+
+
 def test_fit_changes_what_is_given_and_nothing_else(place: Path) -> None:
     more = "--epochs 1 --seed 7 --characters none --devices 1 --set label_smoothing=0.25"
     run(f"fit intents.csv {COLUMNS} --hidden-size 4 --no-bidirectional {more}")

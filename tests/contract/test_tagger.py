@@ -223,3 +223,8 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "accuracy of the labels" in run("evaluate two rows.jsonl")
     run("fit rows.jsonl --task tagger --text tokens --out three", 2)
     run("evaluate one --dataset clinc150", 2)
+
+
+def test_a_setting_that_it_would_ignore_is_refused() -> None:
+    with pytest.raises(SettingsError, match="does not know consistency"):
+        elman.Tagger(training=elman.Training(consistency=1.0)).fit([["a"]], [["X"]])

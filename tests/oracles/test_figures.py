@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from sklearn.preprocessing import LabelEncoder, StandardScaler
+from torch.nn import functional as F
 
+import elman
 from elman import metrics
 from elman.codecs.label import Label
 from elman.codecs.series import Series
+from elman.tasks.classifier import divergence
 
 PAIRS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=60)
 SCORES = st.lists(st.tuples(st.floats(-50, 50, width=32), st.booleans()), min_size=2, max_size=60)
@@ -73,3 +76,25 @@ def test_standardised(sequences: list[list[tuple[float, float]]]) -> None:
     assert ours.mean == pytest.approx(peer.mean_)
     constant = Series().fit([[[3.0, 1.0], [3.0, 2.0]]])
     assert constant.encode([[[3.0, 1.0], [5.0, 2.0]]]).values.tolist() == [[0.0, -1.0], [2.0, 1.0]]
+
+
+@given(seed=st.integers(0, 99), batch=st.integers(1, 4), labels=st.integers(2, 5))
+def test_divergence(seed: int, batch: int, labels: int) -> None:
+    """Half of the two of Kullback and Leibler, as torch has them."""
+    draw = torch.Generator().manual_seed(seed)
+    left, right = torch.randn(2, batch, labels, generator=draw, dtype=torch.float64)
+    logs = [one.log_softmax(-1) for one in (left, right)]
+    both = [F.kl_div(*pair, reduction="batchmean", log_target=True) for pair in (logs, logs[::-1])]
+    torch.testing.assert_close(divergence(left, right), sum(both) / 2)
+
+
+def test_passes_that_agree_cost_nothing() -> None:
+    """Without dropout the two passes are one, and training with consistency is training without."""
+    xs, ys = [[1.0], [2.0], [3.0, 1.0], [0.5]] * 4, ["a", "b", "b", "a"] * 4
+    rows = {}
+    for dropout, weight in ((0.0, 0.0), (0.0, 5.0), (0.5, 0.0), (0.5, 5.0)):
+        training = elman.Training(epochs=3, dropout=dropout, consistency=weight)
+        model = elman.Classifier(hidden_size=4, training=training).fit(xs, ys)
+        rows[dropout, weight] = [line["loss"] for line in model.history_]
+    assert rows[0.0, 5.0] == pytest.approx(rows[0.0, 0.0], rel=1e-5)
+    assert rows[0.5, 5.0] != pytest.approx(rows[0.5, 0.0], rel=1e-2)

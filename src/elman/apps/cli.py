@@ -127,6 +127,7 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
         bool | None, _option("bidirectional", "--bidirectional/--no-bidirectional")
     ] = None,
     pooling: Annotated[str | None, _option("pooling", metavar="NAME")] = None,
+    consistency: Annotated[float | None, _option("consistency", min=0.0)] = None,
     crf: Annotated[bool | None, _option("crf", "--crf/--no-crf")] = None,
     tokenizer: Annotated[str | None, _option("tokenizer", metavar="NAME")] = None,
     characters: Annotated[str | None, _option("characters", metavar="NAME")] = None,

@@ -41,13 +41,16 @@ def fit(given: Mapping[str, Any], command: str) -> None:
         given: the options by name, those alone that were given.
         command: the command line, for the model card and for going on after an interruption.
     """
-    model = _estimator(given)
+    own = _own_settings(given)
+    model = _estimator({**own, **given})
     data = _data(given, type(model), command)
     out = Path(given.get("out") or f"runs/{data.name}-{model.cell}")
     _tell_data(data, model, given)
     tell(
         f"fit.model.{'both' if model.bidirectional else 'one'}", cell=model.cell, size=model.hidden_size
     )
+    if under := {name: value for name, value in own.items() if name not in given}:
+        tell("fit.own", settings=", ".join(f"{name} {value}" for name, value in under.items()))
     tell("fit.out", out=out)
     learn(model, data, out, stopped=say("fit.stopped", out=shlex.quote(str(out))))
     _tell_result(model, data, out)
@@ -122,6 +125,15 @@ def _estimator(given: Mapping[str, Any]) -> Any:
             model.set_params(**{name: type(own)(**own.model_dump(exclude_unset=True) | groups[name])})
     cells.get(model.cell)  # a wrong name shows before the data are read
     return model
+
+
+def _own_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that suit the data set, for the task that was asked for."""
+    from elman import datasets
+
+    if "dataset" not in given:
+        return {}
+    return dict(datasets.get(given["dataset"]).settings.get(_task(given), {}))
 
 
 def _every_role() -> set[str]:

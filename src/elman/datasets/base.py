@@ -27,7 +27,8 @@ class Dataset(ABC):
     """A published data set. A new one is a file with one subclass, filled in as below.
 
     `companions` names, for a split, the one of out-of-scope texts to report beside it. `fields`
-    names the columns that play a part in the task: `{"text": "text", "label": "label"}`.
+    names the columns that play a part in the task: `{"text": "text", "label": "label"}`. `settings` are,
+    task by task, the options of `elman fit` that were found to suit it on dev; the user's own come first.
 
     >>> from elman import datasets
     >>> clinc = datasets.get("clinc150")
@@ -45,6 +46,7 @@ class Dataset(ABC):
     splits: ClassVar[tuple[str, ...]] = ("train", "dev", "test")
     fields: ClassVar[Mapping[str, str]] = {"text": "text", "label": "label"}
     companions: ClassVar[Mapping[str, str]] = {}
+    settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     sources: ClassVar[Mapping[str, Source]]
 
     @abstractmethod

@@ -36,6 +36,7 @@ class Estimator(ABC):
             first is what is read, and what `predict` is asked.
         optional: roles that only play where a column is named for them.
         answers: the role whose distinct values are worth counting, if any.
+        consistent: whether its loss knows `Training.consistency`.
         codecs: the codecs, each the attribute `name_` after `fit`, None where it plays no part.
 
     Attributes after `fit`:
@@ -48,6 +49,7 @@ class Estimator(ABC):
     roles: ClassVar[Mapping[str, str]]
     optional: ClassVar[tuple[str, ...]] = ()
     answers: ClassVar[str | None] = None
+    consistent: ClassVar[bool] = False
     codecs: ClassVar[tuple[str, ...]]
 
     training: Training
@@ -73,6 +75,12 @@ class Estimator(ABC):
             out: the run's folder, if there is to be one.
             about: facts for the model card.
         """
+        if self.training.consistency and not self.consistent:
+            raise SettingsError(
+                f"The loss of a {self.task} does not know consistency.",
+                received=f"consistency={self.training.consistency}",
+                fix="leave it at 0",
+            )
         vars(self).pop("network_", None)  # a fit that fails must not leave half of two models
         self.columns_ = {role: name for role, name in columns.items() if name is not None}
         self.about_ = dict(about or {})

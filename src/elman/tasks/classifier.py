@@ -58,6 +58,7 @@ class Classifier(Estimator):
     structure: ClassVar[str] = "n-to-one"
     roles: ClassVar[Mapping[str, str]] = {"text": "text", "label": "label"}
     answers: ClassVar[str | None] = "label"
+    consistent: ClassVar[bool] = True
     codecs: ClassVar[tuple[str, ...]] = ("input", "label")
 
     def __init__(
@@ -141,10 +142,17 @@ class Classifier(Estimator):
 
     def _problem(self, train: tuple[Ragged, Tensor], dev: tuple[Ragged, Tensor]) -> Problem:
         (xs, ys), (held, truth) = train, dev
-        smoothing = self.training.label_smoothing
+        smoothing, agreement = self.training.label_smoothing, self.training.consistency
 
         def loss(model: Any, batch: tuple[Ragged, Tensor]) -> Tensor:
-            return F.cross_entropy(model(batch[0]), batch[1], label_smoothing=smoothing)
+            xs, ys = batch
+            logits = model(xs)
+            found = F.cross_entropy(logits, ys, label_smoothing=smoothing)
+            if not agreement:
+                return found
+            again = model(xs)
+            found = (found + F.cross_entropy(again, ys, label_smoothing=smoothing)) / 2
+            return found + agreement * divergence(logits, again)
 
         def evaluate(_: Any) -> dict[str, float]:
             logits = self._logits(held)
@@ -326,3 +334,17 @@ class Classifier(Estimator):
             f"{'both directions' if self.bidirectional else 'one direction'}, pooling {self.pooling}",
             "Labels": len(self.label_.labels),
         }
+
+
+def divergence(logits: Tensor, others: Tensor) -> Tensor:
+    """How unlike two sets of probabilities are, both ways, on average over the batch.
+
+        D = ½·Σ_k (p_k - q_k)·(log p_k - log q_k)        p, q: the softmax of each
+
+    Shapes: both `batch labels`. Result: a scalar, 0 for equal ones.
+
+    >>> float(divergence(torch.zeros(1, 2), torch.zeros(1, 2)))
+    0.0
+    """
+    p, q = logits.log_softmax(-1), others.log_softmax(-1)
+    return ((p.exp() - q.exp()) * (p - q)).sum(-1).mean() / 2
