@@ -251,6 +251,30 @@ class Walk:
         return values.index_select(0, torch.empty_like(self.index).scatter_(0, self.index, here))
 
 
+def joined(parts: Sequence[Ragged]) -> Ragged:
+    """Sequence by sequence, the steps of each part, one part after the other.
+
+    Raises:
+        ShapeError: no part, or parts of unlike batch sizes.
+
+    >>> one, two = Ragged.of([torch.ones(2), torch.ones(0)]), Ragged.of([torch.zeros(1)] * 2)
+    >>> joined([one, two, one]).padded(-1)
+    tensor([[ 1.,  1.,  0.,  1.,  1.],
+            [ 0., -1., -1., -1., -1.]])
+    """
+    if len({len(one) for one in parts}) != 1:
+        raise ShapeError(
+            "Only parts of equally many sequences can be joined.", received=[len(one) for one in parts]
+        )
+    offsets = offsets_of(torch.stack([one.lengths for one in parts]).sum(0))
+    values = torch.cat([one.values for one in parts])
+    places, start = [], offsets[:-1]
+    for one in parts:
+        places.append(start[one.rows] + one.positions)
+        start = start + one.lengths
+    return Ragged(torch.empty_like(values).index_copy_(0, torch.cat(places), values), offsets)
+
+
 def offsets_of(lengths: Tensor) -> Tensor:
     """The offsets of sequences with these lengths: a zero, then the running sum."""
     return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])

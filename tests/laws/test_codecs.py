@@ -45,6 +45,7 @@ ODD = st.sampled_from(
 STRANGE = st.lists(LETTERS | ODD, max_size=6).map("".join)
 
 SAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
+    "asked": ([("He left.", "Who?"), ("现在几点了", "what ?")], [("", ""), ("unseen", "who ?")]),
     "label": (["b", "a", "b"], ["a", "b", "a"]),
     "series": ([[1.0, 3.0], [], [4.0]], [[2.0], [], [1e9, -1.0]]),
     "tags": ([["B-city", "I-city", "O"], ["O", "B-day"]], [["O"], [], ["B-never", "I-city"]]),

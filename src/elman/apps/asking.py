@@ -21,25 +21,32 @@ BLOCK = 256
 
 
 def predict(
-    run: str, texts: Sequence[str], *, text: str | None, encoding: str | None, top: int, as_json: bool
+    run: str,
+    texts: Sequence[str],
+    *,
+    text: str | None,
+    question: str | None,
+    encoding: str | None,
+    top: int,
+    as_json: bool,
 ) -> None:
     """Print a line for every text; a friendlier one where a single text was typed."""
     model = models.opened(run)
-    source = _source(texts, text or next(iter(model.columns_.values())), encoding)
+    source = _source(model, texts, text, encoding)
     if source is None and len(texts) == 1 and not as_json:
         from elman.apps.render import answer, show
 
-        return show(answer(texts[0], model.predict(texts[0]), top))
+        return show(answer(texts[0], model.predict(_with(texts[0], question)), top))
     for block in _blocks(texts if source is None else source):
-        answers = zip(block, model.predict(block), strict=True)
+        answers = zip(block, model.predict([_with(one, question) for one in block]), strict=True)
         typer.echo("\n".join(_line(one, found, top, as_json=as_json) for one, found in answers))
 
 
-def inspect(run: str, text: str, *, top: int, as_json: bool) -> None:
+def inspect(run: str, text: str, *, question: str | None, top: int, as_json: bool) -> None:
     """Print what the model believed after each token."""
     model = models.opened(run)
-    trace = model.inspect(text, top)
-    prediction = model.predict(text)
+    asked = _with(text, question)
+    trace, prediction = model.inspect(asked, top), model.predict(asked)
     if as_json:
         found = {"text": text, "prediction": prediction.to_dict(top), **trace.to_dict()}
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
@@ -49,13 +56,20 @@ def inspect(run: str, text: str, *, top: int, as_json: bool) -> None:
     show(walk(text, prediction, trace), "", legend(trace, tags=hasattr(prediction, "tags")))
 
 
-def _source(texts: Sequence[str], column: str, encoding: str | None) -> Iterable[Any] | None:
+def _with(text: Any, question: str | None) -> Any:
+    """A text with the question about it, where one was asked."""
+    return text if question is None else (text, question)
+
+
+def _source(
+    model: Any, texts: Sequence[str], column: str | None, encoding: str | None
+) -> Iterable[Any] | None:
     """What stands in a file or comes by standard input; None where the texts themselves were typed."""
     if len(texts) == 1 and os.path.isfile(texts[0]):
         if texts[0].lower().endswith(TABLES):
             from elman.data import read
 
-            return read(texts[0], encoding=encoding).column(column)
+            return model.asked(read(texts[0], encoding=encoding), column)
         return _file_lines(texts[0], encoding)
     if list(texts) == ["-"] or (not texts and not sys.stdin.isatty()):
         return _lines(sys.stdin.buffer, "standard input", encoding)

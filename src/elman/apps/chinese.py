@@ -22,6 +22,8 @@ MESSAGES = {
     "option.language": "多语言数据集中的一种语言；不给则用全部。",
     "option.text": "文本所在的列。",
     "option.label": "标签所在的列。",
+    "option.question_column": "针对文本的问题所在的列（如果有）。",
+    "option.question": "针对文本的问题，用于回答问题的模型。",
     "option.tokens": "词元所在的列。",
     "option.tags": "词元标签所在的列。",
     "option.task": "`elman list tasks` 列出的任务；不给则由数据集或格式决定。",

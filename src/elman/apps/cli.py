@@ -82,6 +82,8 @@ DatasetName = Annotated[str | None, _option("dataset", metavar="NAME")]
 Language = Annotated[str | None, _option("language", metavar="NAME")]
 TextColumn = Annotated[str | None, _option("text", metavar="COLUMN")]
 LabelColumn = Annotated[str | None, _option("label", metavar="COLUMN")]
+QuestionColumn = Annotated[str | None, _option("question_column", "--question", metavar="COLUMN")]
+Question = Annotated[str | None, _option("question", metavar="TEXT")]
 TokensColumn = Annotated[str | None, _option("tokens", metavar="COLUMN")]
 TagsColumn = Annotated[str | None, _option("tags", metavar="COLUMN")]
 Encoding = Annotated[str | None, _option("encoding", metavar="NAME")]
@@ -115,6 +117,7 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
     task: Annotated[str | None, _option("task", metavar="NAME")] = None,
     text: TextColumn = None,
     label: LabelColumn = None,
+    question: QuestionColumn = None,
     tokens: TokensColumn = None,
     tags: TagsColumn = None,
     dev: Annotated[str | None, _option("dev", metavar="FILE")] = None,
@@ -170,6 +173,7 @@ def evaluate(  # noqa: PLR0913 - the parameters of a command are its options
     language: Language = None,
     text: TextColumn = None,
     label: LabelColumn = None,
+    question: QuestionColumn = None,
     tokens: TokensColumn = None,
     tags: TagsColumn = None,
     encoding: Encoding = None,
@@ -188,6 +192,7 @@ def predict(
     run: Run,
     texts: Annotated[list[str] | None, _argument("texts")] = None,
     text: TextColumn = None,
+    question: Question = None,
     encoding: Encoding = None,
     top: Annotated[int, _option("top", min=1, show_default=True)] = 1,
     *,
@@ -196,13 +201,16 @@ def predict(
     """Label texts."""
     from elman.apps import asking
 
-    asking.predict(run, texts or (), text=text, encoding=encoding, top=top, as_json=as_json)
+    asking.predict(
+        run, texts or (), text=text, question=question, encoding=encoding, top=top, as_json=as_json
+    )
 
 
 @app.command(help=say("help.inspect"))
 def inspect(
     run: Run,
     text: Annotated[str, _argument("sentence")],
+    question: Question = None,
     top: Annotated[int, _option("top", min=1, show_default=True)] = 3,
     *,
     as_json: Json = False,
@@ -210,7 +218,7 @@ def inspect(
     """Show a model at work, token by token."""
     from elman.apps import asking
 
-    asking.inspect(run, text, top=top, as_json=as_json)
+    asking.inspect(run, text, question=question, top=top, as_json=as_json)
 
 
 @app.command("list", help=say("help.list"))

@@ -22,6 +22,8 @@ MESSAGES = {
     "option.language": "One language of a data set that has several; all of them if left out.",
     "option.text": "The column of texts.",
     "option.label": "The column of labels.",
+    "option.question_column": "The column of questions about the texts, if there is one.",
+    "option.question": "A question about the texts, for a model that answers questions.",
     "option.tokens": "The column of tokens.",
     "option.tags": "The column of their tags.",
     "option.task": "A task that `elman list tasks` names; the data set or the format tells if left out.",

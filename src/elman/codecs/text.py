@@ -136,6 +136,12 @@ class Text(Codec):
         values = np.concatenate(rows) if rows else np.zeros((0, 1 + self.width), np.int32)
         return Ragged(torch.from_numpy(values), offsets_of(torch.tensor(lengths, dtype=torch.int64)))
 
+    def between(self, count: int) -> Ragged:
+        """A mark to stand between two texts, for each of so many: one step, numbered as `</s>` is."""
+        steps = torch.zeros(count, 1 + self.width, dtype=torch.int32)
+        steps[:, 0] = SPECIAL.index("</s>")
+        return Ragged(steps, torch.arange(count + 1))
+
     def tokens(self, text: str) -> list[str]:
         """The tokens that a text is read as, as they are spelled in it."""
         return self._split(self._segmented(text))

@@ -10,14 +10,22 @@ from elman.data.records import Records
 from elman.errors import DataError
 
 
-def labelled(source: Any, y: Sequence[Any] | None = None, *, text: str, label: str) -> Records:
-    """Rows with something in both columns: read from a source, or made of sequences and their labels.
+def labelled(
+    source: Any,
+    y: Sequence[Any] | None = None,
+    *,
+    text: str,
+    label: str,
+    question: str | None = None,
+) -> Records:
+    """Rows with something in each column: read from a source, or made of sequences and their labels.
 
     Args:
-        source: whatever `read` takes; with `y`, a list of sequences.
+        source: whatever `read` takes; with `y`, a list of sequences (of pairs, where there is a question).
         y: the labels, one for each sequence.
         text: the column of sequences.
         label: the column of labels.
+        question: the column of questions about them, if there is one.
 
     Raises:
         DataError: what `read` raises; a column that is not there; rows without a sequence or a label, all
@@ -36,7 +44,10 @@ def labelled(source: Any, y: Sequence[Any] | None = None, *, text: str, label: s
                 expected=f"{len(sequences)} labels",
                 received=f"{len(labels)}",
             )
-        rows = read({text: sequences, label: labels})
+        columns = {text: sequences, label: labels}
+        if question is not None:
+            columns |= {text: [one[0] for one in sequences], question: [one[1] for one in sequences]}
+        rows = read(columns)
     texts = any(isinstance(one, str) for one in rows.column(text))
     rows.refuse(
         text,
@@ -44,6 +55,10 @@ def labelled(source: Any, y: Sequence[Any] | None = None, *, text: str, label: s
         "have no text" if texts else "have no sequence",
         fix="fill these rows or take them out",
     )
+    if question is not None:
+        asked = rows.column(question)
+        wrong = [i for i, one in enumerate(asked) if not _is_text(one)]
+        rows.refuse(question, wrong, "have no question", fix="fill these rows or take them out")
     rows.refuse(
         label,
         [i for i, one in enumerate(rows.column(label)) if _absent(one)],

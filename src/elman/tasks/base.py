@@ -121,6 +121,10 @@ class Estimator(ABC):
         """What a part that is set aside has its share of; where it is one for all, rows are drawn at random."""
         return [None] * len(rows)
 
+    def asked(self, rows: Records, column: str | None = None) -> list[Any]:
+        """What `predict` takes, of rows: what stands in a column, that of the first role if None."""
+        return list(rows.column(column or self.columns_[next(iter(self.roles))]))
+
     @abstractmethod
     def _examples(self, source: Any, y: Any = None) -> Records:
         """Rows, checked, with the columns that `columns_` names; `y` are answers where `source` has none."""

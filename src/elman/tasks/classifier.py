@@ -1,4 +1,4 @@
-"""One label for a whole sequence: intents, sentiment, topics, patterns in numbers."""
+"""One label for a whole sequence: intents, sentiment, topics, patterns in numbers, answers to questions."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from elman import metrics
 from elman.answers import Prediction, Predictions, Report
+from elman.codecs.asked import Asked
 from elman.codecs.label import Label
 from elman.codecs.series import Series
 from elman.codecs.text import Text, TextSettings
@@ -56,7 +57,8 @@ class Classifier(Estimator):
     task: ClassVar[str] = "classifier"
     kind: ClassVar[str] = "classifier"
     structure: ClassVar[str] = "n-to-one"
-    roles: ClassVar[Mapping[str, str]] = {"text": "text", "label": "label"}
+    roles: ClassVar[Mapping[str, str]] = {"text": "text", "label": "label", "question": "question"}
+    optional: ClassVar[tuple[str, ...]] = ("question",)
     answers: ClassVar[str | None] = "label"
     consistent: ClassVar[bool] = True
     codecs: ClassVar[tuple[str, ...]] = ("input", "label")
@@ -78,13 +80,14 @@ class Classifier(Estimator):
 
     # --- learning ---
 
-    def fit(
+    def fit(  # noqa: PLR0913 - what a row holds, by role
         self,
         source: Any,
         y: Sequence[Any] | None = None,
         *,
         text: str = "text",
         label: str = "label",
+        question: str | None = None,
         dev: Any = None,
         out: str | Path | None = None,
         about: Mapping[str, Any] | None = None,
@@ -93,10 +96,11 @@ class Classifier(Estimator):
 
         Args:
             source: a file (CSV, TSV, JSONL, Parquet), a data frame, a dict of columns, or, with `y`, a
-                list of sequences: strings, or lists of numbers.
+                list of sequences: strings, lists of numbers, or pairs of a text and a question.
             y: their labels, where `source` holds none.
             text: the column of sequences.
             label: the column of labels.
+            question: the column of questions about the texts, to which the labels are the answers.
             dev: what the best epoch is chosen on: like `source`, or a pair `(sequences, labels)`. A tenth
                 of `source` is set aside, label by label, if it is None.
             out: a folder for the run: checkpoints, figures, the model. A run that was interrupted there
@@ -108,7 +112,8 @@ class Classifier(Estimator):
             TrainingError: the loss is not finite, or the folder holds another run.
         """
         given = source if y is None else (source, y)
-        return self._fit(given, {"text": text, "label": label}, dev=dev, out=out, about=about)
+        columns = {"text": text, "label": label, "question": question}
+        return self._fit(given, columns, dev=dev, out=out, about=about)
 
     @classmethod
     def strata(cls, rows: Records, columns: Mapping[str, str]) -> Sequence[Hashable]:
@@ -117,9 +122,14 @@ class Classifier(Estimator):
     def _examples(self, source: Any, y: Any = None) -> Records:
         return labelled(source, y, **self.columns_)
 
+    def asked(self, rows: Records, column: str | None = None) -> list[Any]:
+        questions = self.columns_.get("question")
+        texts = super().asked(rows, column)
+        return texts if questions is None else list(zip(texts, rows.column(questions), strict=True))
+
     def _learn_codecs(self, rows: Records) -> Prepare | None:
         self.label_ = Label().fit(rows.column(self.columns_["label"]))
-        self.input_, vectors = self._input(rows.column(self.columns_["text"]))
+        self.input_, vectors = self._input(self.asked(rows))
         return None if vectors is None else lambda network: network.inputs.fill(*vectors)
 
     @property
@@ -130,7 +140,7 @@ class Classifier(Estimator):
     def _encoded(self, rows: Records) -> tuple[Ragged, Tensor]:
         """The steps and the label's number of each row; one past the last for a label never seen."""
         text, label = self.columns_["text"], self.columns_["label"]
-        xs = self.input_.encode(rows.column(text))
+        xs = self.input_.encode(self.asked(rows))
         rows.refuse(
             text,
             torch.nonzero(xs.lengths == 0).flatten().tolist(),
@@ -169,6 +179,8 @@ class Classifier(Estimator):
 
     def _input(self, raw: Sequence[Any]) -> tuple[Text | Series, tuple[Tensor, Tensor] | None]:
         """The codec that suits the sequences, and pretrained rows for its table if there are any."""
+        if "question" in self.columns_:
+            return Asked(self.text).fit(raw), None
         if not isinstance(raw[0], str):
             return Series().fit(raw), None
         if self.text.vectors is None:
@@ -214,13 +226,14 @@ class Classifier(Estimator):
     def predict(self, source: Any) -> Any:
         """The label of one sequence, or of each in a list.
 
-        A string or a single sequence of numbers gives a `Prediction`; a list of them gives
+        A string, a pair (text, question) or a single sequence of numbers gives a `Prediction`; a list gives
         `Predictions`, a list that is also an array of labels. A text without a token has no steps: the
         answer is what the network holds likely before it reads anything.
         """
         if not hasattr(source, "__len__"):
             raise DataError("This is no sequence, and no list of them.", received=repr(source)[:80])
-        single = isinstance(source, str) or (len(source) > 0 and isinstance(source[0], Real))
+        pair = isinstance(source, tuple) and "question" in self.columns_
+        single = pair or isinstance(source, str) or (len(source) > 0 and isinstance(source[0], Real))
         answers = self._predictions(self.decision_function([source] if single else source).softmax(-1))
         return answers[0] if single else answers
 
@@ -251,7 +264,7 @@ class Classifier(Estimator):
         self._check_fitted()
         rows = self._examples(source, y)
         truth = self._numbers(rows.column(self.columns_["label"]))
-        logits = self.decision_function(rows.column(self.columns_["text"]))
+        logits = self.decision_function(self.asked(rows))
         report = Report(
             count=len(rows),
             accuracy=metrics.accuracy(truth, logits.argmax(-1)),
@@ -283,15 +296,17 @@ class Classifier(Estimator):
         """A session that reads piece by piece in constant memory.
 
         Raises:
-            SettingsError: the network reads backwards too.
+            SettingsError: the network reads backwards too, or answers questions, which come last.
         """
         self._check_fitted()
-        if self.bidirectional:
-            raise SettingsError(
-                "A bidirectional network cannot stream: its first output needs the last input.",
-                fix="train with bidirectional=False",
-            )
         codec = self.input_
+        if self.bidirectional or isinstance(codec, Asked):
+            raise SettingsError(
+                "A bidirectional network cannot stream: its first output needs the last input."
+                if self.bidirectional
+                else "What answers questions cannot stream: it reads the question after the text.",
+                fix="train with bidirectional=False, and without questions",
+            )
 
         def encode(piece: Any) -> Ragged:
             if isinstance(codec, Text):
