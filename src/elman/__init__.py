@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from elman import nn
     from elman.answers import Prediction, Report, Tagged, TagReport
     from elman.codecs.text import TextSettings
+    from elman.decoding.beam import Beam
+    from elman.decoding.greedy import Greedy
+    from elman.decoding.sample import Sample
     from elman.ragged import Ragged
     from elman.tasks import load
     from elman.tasks.classifier import Classifier
@@ -21,10 +24,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Beam": "elman.decoding.beam",
     "Classifier": "elman.tasks.classifier",
+    "Greedy": "elman.decoding.greedy",
     "Prediction": "elman.answers",
     "Ragged": "elman.ragged",
     "Report": "elman.answers",
+    "Sample": "elman.decoding.sample",
     "TagReport": "elman.answers",
     "Tagged": "elman.answers",
     "Tagger": "elman.tasks.tagger",
@@ -36,10 +42,13 @@ _HOMES = {
 _MODULES = {"nn": "elman.nn"}
 
 __all__ = [
+    "Beam",
     "Classifier",
+    "Greedy",
     "Prediction",
     "Ragged",
     "Report",
+    "Sample",
     "TagReport",
     "Tagged",
     "Tagger",

@@ -13,8 +13,8 @@ import elman
 from elman import registry
 
 NAMES = [
-    *("Classifier", "Prediction", "Ragged", "Report", "TagReport", "Tagged", "Tagger"),
-    *("TextSettings", "Training", "load"),
+    *("Beam", "Classifier", "Greedy", "Prediction", "Ragged", "Report", "Sample", "TagReport"),
+    *("Tagged", "Tagger", "TextSettings", "Training", "load"),
 ]
 MODULES = {"nn": ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "accelerate"]}
 
@@ -47,6 +47,7 @@ def test_the_members_of_each_family() -> None:
     least = {
         "cells": {"gru", "lstm", "mingru", "minlstm", "rnn", "rnn-relu"},
         "codecs": {"asked", "label", "series", "tags", "text", "tokens"},
+        "decoding": {"beam", "greedy", "sample"},
         "structures": {"n-to-n", "n-to-one"},
         "tasks": {"classifier", "tagger"},
     }

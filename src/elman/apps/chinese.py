@@ -16,7 +16,7 @@ MESSAGES = {
     "option.run": "模型所在的文件夹，即 `elman fit` 的 --out。",
     "option.texts": "若干文本；或一个文件：每行一条，或一张表。`-` 或不给：标准输入。",
     "option.sentence": "一条文本。",
-    "option.family": "cells、structures、tasks、datasets 或 codecs；不给则全部列出。",
+    "option.family": "cells、structures、tasks、datasets、codecs 或 decoding；不给则全部列出。",
     "option.dataset": "`elman list datasets` 列出的数据集，用来代替文件。",
     "option.split": "数据集的哪一部分。",
     "option.language": "多语言数据集中的一种语言；不给则用全部。",

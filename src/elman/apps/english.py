@@ -16,7 +16,7 @@ MESSAGES = {
     "option.run": "The folder of a model: --out of `elman fit`.",
     "option.texts": "Texts; or one file: a text a line, or a table. `-` or nothing: standard input.",
     "option.sentence": "One text.",
-    "option.family": "cells, structures, tasks, datasets or codecs; all of them if left out.",
+    "option.family": "cells, structures, tasks, datasets, codecs or decoding; all of them if left out.",
     "option.dataset": "A data set that `elman list datasets` names, instead of a file.",
     "option.split": "Which split of the data set.",
     "option.language": "One language of a data set that has several; all of them if left out.",

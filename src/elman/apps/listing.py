@@ -11,7 +11,7 @@ import typer
 from elman import registry
 from elman.errors import UnknownNameError
 
-FAMILIES = ("cells", "structures", "tasks", "datasets", "codecs")
+FAMILIES = ("cells", "structures", "tasks", "datasets", "codecs", "decoding")
 
 
 def show_families(family: str | None, *, as_json: bool) -> None:

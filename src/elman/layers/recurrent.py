@@ -153,6 +153,10 @@ class Recurrent(nn.Module):
             after.append(now)
         return x, tuple(torch.stack(one) for one in zip(*after, strict=True))
 
+    def select(self, state: State, rows: Tensor) -> State:
+        """The state of these sequences, in this order; one may come twice, or not at all."""
+        return tuple(one.index_select(1, rows) for one in state)
+
     def step_cells(self) -> list[Cell]:
         """The cell of each layer, of a stack that can go step by step.
 

@@ -106,3 +106,7 @@ class NToN(nn.Module):
             )
         h, state = self.recurrent.step(self.inputs(x), state)
         return self.head(h), state
+
+    def select(self, state: State, rows: Tensor) -> State:
+        """The state of these sequences, in this order: what a decoding keeps."""
+        return self.recurrent.select(state, rows)
