@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,81 @@ class Tagged:
         """The answer as cells of a table: the label of the whole if there is one, and the tagged tokens."""
         marked = " ".join(f"{token}/{tag}" for token, tag in zip(self.tokens, self.tags, strict=True))
         return [marked] if self.label is None else [*self.label.cells(asked)[:2], marked]
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A text that was written for another one, the likeliest first.
+
+    Attributes:
+        ranking: each text with its score: its log-probability, normalised by length as the decoding says.
+        tokens: the tokens of the first one.
+    """
+
+    ranking: list[tuple[str, float]]
+    tokens: list[str] = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The best text."""
+        return self.ranking[0][0]
+
+    @property
+    def score(self) -> float:
+        """Its score."""
+        return self.ranking[0][1]
+
+    def __repr__(self) -> str:
+        return f"Translation(text={self.text!r}, score={self.score:.2f})"
+
+    def to_dict(self, top: int = 1) -> dict[str, Any]:
+        """The answer as JSON data, with the `top` best texts."""
+        ranking = [{"text": text, "score": score} for text, score in self.ranking[:top]]
+        return {"translation": self.text, "score": self.score, "top": ranking}
+
+    def cells(self, asked: str, top: int = 1) -> list[str]:
+        """The answer as cells of a table: what was asked, and the best texts."""
+        return [asked, *(text for text, _ in self.ranking[:top])]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """What was looked at while each token was written.
+
+    Attributes:
+        source: the tokens that were read.
+        target: those that were written, the end included.
+        weights: `target source`, each row summing to 1.
+    """
+
+    source: list[str]
+    target: list[str]
+    weights: np.ndarray = field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The alignment as JSON data."""
+        return {"source": self.source, "target": self.target, "weights": self.weights.tolist()}
+
+
+@dataclass
+class TextReport:
+    """How good written texts are beside their references.
+
+    Attributes:
+        count: the number of different texts that were read.
+        references: the number of texts that they were compared with.
+        figures: by name: `bleu` (0 to 100); or `wer` and `per`; or `rouge1`, `rouge2` and `rougeL` (0 to 1).
+        signature: how sacrebleu counted.
+    """
+
+    count: int
+    references: int
+    figures: dict[str, float]
+    signature: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON data."""
+        return asdict(self)
 
 
 @dataclass

@@ -1,12 +1,18 @@
-"""Figures of merit: thin faces over torchmetrics, and the counting of spans."""
+"""Figures of merit: thin faces over torchmetrics and sacrebleu, and the counting of spans and edits."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from elman.errors import MissingExtraError
+
+_WORDS = re.compile(r"[^\W_]+")
 
 
 def accuracy(truth: Tensor, predicted: Tensor) -> float:
@@ -81,6 +87,113 @@ def span_scores(
         "recall": right / there if there else 0.0,
         "f1": 2 * right / (there + found) if there + found else 0.0,
     }
+
+
+def bleu(
+    found: Sequence[str],
+    references: Sequence[Sequence[str]],
+    *,
+    tokenize: str = "13a",
+    lowercase: bool = False,
+) -> tuple[float, str]:
+    """BLEU of a corpus by sacrebleu, from 0 to 100, and the signature that says how it was counted.
+
+    Sources: Papineni et al. 2002; Post 2018, arXiv 1804.08771.
+
+    Args:
+        found: one text a sentence.
+        references: the texts that each may be compared with, any number.
+        tokenize: `13a`, or `zh` for Chinese.
+        lowercase: whether case counts for nothing.
+
+    Raises:
+        MissingExtraError: sacrebleu is not installed.
+
+    >>> round(bleu(["the cat is on the mat"], [["the cat sat on the mat", "the cat is on a mat"]])[0], 1)
+    70.7
+    """
+    try:
+        from sacrebleu.metrics import BLEU  # pyright: ignore[reportPrivateImportUsage]
+    except ImportError as cause:
+        raise MissingExtraError.of("sacrebleu", "translation", "BLEU") from cause
+    if not found:
+        return 0.0, ""
+    most = max(map(len, references))
+    streams: list[Any] = [
+        [one[n] if n < len(one) else None for one in references] for n in range(most)
+    ]
+    scorer = BLEU(tokenize=tokenize, lowercase=lowercase)
+    score = scorer.corpus_score(list(found), streams)
+    return float(score.score), str(scorer.get_signature())
+
+
+def rouge(found: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+    """ROUGE-1, ROUGE-2 and ROUGE-L, the mean F1 of the texts, from 0 to 1; the best reference counts.
+
+    Words are runs of letters and digits in lower case. ROUGE-N counts common n-grams, ROUGE-L the longest
+    common subsequence. Source: Lin 2004, https://aclanthology.org/W04-1013.
+
+    >>> {name: round(value, 2) for name, value in rouge(["a fast tool"], [["a very fast tool"]]).items()}
+    {'rouge1': 0.86, 'rouge2': 0.4, 'rougeL': 0.86}
+    """
+    totals = {"rouge1": 0.0, "rouge2": 0.0, "rougeL": 0.0}
+    for one, several in zip(found, references, strict=True):
+        words, best = _WORDS.findall(one.lower()), dict.fromkeys(totals, 0.0)
+        for other in (_WORDS.findall(each.lower()) for each in several):
+            for n in (1, 2):
+                grams = [
+                    Counter(zip(*(each[k:] for k in range(n)), strict=False)) for each in (words, other)
+                ]
+                shared = (grams[0] & grams[1]).total()
+                value = _f1(shared, grams[0].total(), grams[1].total())
+                best[f"rouge{n}"] = max(best[f"rouge{n}"], value)
+            best["rougeL"] = max(best["rougeL"], _f1(_common(words, other), len(words), len(other)))
+        totals = {name: value + best[name] for name, value in totals.items()}
+    return {name: value / max(len(found), 1) for name, value in totals.items()}
+
+
+def error_rates(found: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Of words spelled in symbols with spaces between: the share that is wrong, and of their symbols.
+
+        WER = words unlike every reference / words        PER = Σ distance / Σ symbols of the nearest one
+
+    >>> error_rates(["k æ t", "d o ɡ"], [["k æ t"], ["d ɔ ɡ"]])["per"]
+    0.16666666666666666
+    """
+    wrong = distance = symbols = 0
+    for one, several in zip(found, references, strict=True):
+        wrong += one not in several
+        apart, length = min((edits(one.split(), each.split()), len(each.split())) for each in several)
+        distance, symbols = distance + apart, symbols + length
+    return {"wer": wrong / max(len(found), 1), "per": distance / max(symbols, 1)}
+
+
+def edits(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """How many symbols to insert, take out or change to make one sequence into another (Levenshtein).
+
+    >>> edits("kitten", "sitting")
+    3
+    """
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        before, row[0] = row[0], i
+        for j, b in enumerate(other, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
+    return row[-1]
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """The length of the longest common subsequence."""
+    row = [0] * (len(other) + 1)
+    for a in one:
+        before = 0
+        for j, b in enumerate(other, 1):
+            before, row[j] = row[j], before + 1 if a == b else max(row[j], row[j - 1])
+    return row[-1]
+
+
+def _f1(shared: int, found: int, there: int) -> float:
+    return 2 * shared / (found + there) if found + there else 0.0
 
 
 def _ranks(scores: Tensor) -> Tensor:

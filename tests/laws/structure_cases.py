@@ -11,11 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from elman.layers.attention import Attention
+from elman.layers.lexicon import Lexicon, forced
 from elman.layers.pooling import POOLINGS
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
+from elman.structures.n_to_m import NToM
 from elman.structures.n_to_n import NToN
 from elman.structures.n_to_one import NToOne
+from elman.structures.one_to_n import OneToN
 
 Build = Callable[..., Any]
 
@@ -40,6 +44,55 @@ def _n_to_n(labels: int) -> Build:
     return build
 
 
+def _n_to_m(
+    kind: str | None, *, coverage: bool = False, feeding: bool = False, copy: bool = False
+) -> Build:
+    def build(cell: str, bidirectional: bool = False, num_layers: int = 1) -> nn.Module:
+        encoder = _recurrent(cell, bidirectional=bidirectional, num_layers=num_layers)
+        attention = None if kind is None else Attention(kind, 4, 4, coverage=coverage)
+        decoder = Recurrent(cell, 3 + (4 if kind is None else 3 * feeding), 4, num_layers)
+        lexicon = Lexicon(VOCABULARY, 3, features=8, tied=not feeding, dropout=0.5)
+        return NToM(
+            nn.Linear(2, 3), encoder, lexicon, decoder, attention=attention, feeding=feeding, copy=copy
+        )
+
+    return build
+
+
+def _one_to_n(acts: str) -> Build:
+    def build(cell: str, bidirectional: bool = False, num_layers: int = 1) -> nn.Module:
+        more = 0 if acts == "state" else 2
+        lexicon = Lexicon(VOCABULARY, 3, features=4 + more, dropout=0.5)
+        recurrent = Recurrent(cell, 3 + more, 4, num_layers)
+        return OneToN(nn.Linear(2, 2), lexicon, recurrent, features=2, acts=acts)
+
+    return build
+
+
+def written(xs: Ragged) -> tuple[Ragged, Ragged, Ragged]:
+    """What is to be written of sequences, by some rule: given, wanted, and the numbers to copy by."""
+    copies = xs.with_values((xs.values[:, 0] * 1000).long() % (VOCABULARY - 4 + 2) + 4)
+    ys = Ragged.of([one[::2] for one in copies] or [copies.values])
+    ys = ys if len(xs) else copies
+    return *forced(ys, 2, 3), copies
+
+
+def context_of(network: Any, xs: Ragged) -> Any:
+    """What `start` takes: sequences, or for one vector each the sum of a sequence."""
+    if isinstance(network, NToM):
+        return xs
+    return torch.zeros(len(xs), 2, dtype=xs.values.dtype).index_add(0, xs.rows, xs.values)
+
+
+def _likelihoods(network: Any, xs: Ragged) -> list[Tensor]:
+    given, wanted, copies = written(xs)
+    if isinstance(network, OneToN) or network.gate is None:
+        known = wanted.values.masked_fill(wanted.values >= VOCABULARY, 1)
+        wanted = wanted.with_values(known)
+    more = () if isinstance(network, OneToN) else (copies,)
+    return network(context_of(network, xs), given, wanted, *more).unbind()
+
+
 def _wholes(network: Any, xs: Ragged) -> list[Tensor]:
     return list(network(xs)[:, None])
 
@@ -54,6 +107,8 @@ def _both(network: Any, xs: Ragged) -> list[Tensor]:
     return [torch.cat([one, end[None, [0, 1, 1]]]) for one, end in zip(steps, whole, strict=True)]
 
 
+VOCABULARY = 8
+
 # By structure and variant: the network of a cell, its answers sequence by sequence (rows of numbers),
 # and whether it can go step by step.
 VARIANTS: dict[str, tuple[Build, Callable[[Any, Ragged], list[Tensor]], bool]] = {
@@ -61,6 +116,19 @@ VARIANTS: dict[str, tuple[Build, Callable[[Any, Ragged], list[Tensor]], bool]] =
     "n-to-n": (_n_to_n(0), _steps, True),
     "n-to-n joint": (_n_to_n(2), _both, False),
 }
+WRITERS: dict[str, Build] = {
+    "n-to-m": _n_to_m(None),
+    "n-to-m additive": _n_to_m("additive"),
+    "n-to-m dot": _n_to_m("dot"),
+    "n-to-m general": _n_to_m("general"),
+    "n-to-m fed": _n_to_m("additive", feeding=True),
+    "n-to-m copy": _n_to_m("general", copy=True),
+    "n-to-m covered": _n_to_m("additive", copy=True, coverage=True),
+    "n-to-m covered fed": _n_to_m("additive", copy=True, coverage=True, feeding=True),
+    **{f"one-to-n {acts}": _one_to_n(acts) for acts in ("input", "state", "both")},
+}
+"""Those that write: their steps are what they write, and `test_writers.py` has laws of its own for them."""
+VARIANTS |= {name: (build, _likelihoods, False) for name, build in WRITERS.items()}
 
 
 def network_of(variant: str, cell: str, **options: Any) -> Any:

@@ -71,7 +71,11 @@ def ranked(every: list[tuple[list[int], float, bool]], penalty: float) -> list[l
     seed=st.integers(0, 99),
 )
 def test_a_beam_of_unlimited_width_is_exhaustive_search(vocabulary, most, penalty, seed) -> None:
+    """The best one alone, for which the search stops as soon as nothing can overtake it, and all of them."""
     table = Table(vocabulary, seed)
+    best = Beam(beam_size=200, length_penalty=penalty, max_length=most)
+    for sentence, (one,) in enumerate(table.run(best, batch=2)):
+        assert one.tokens == ranked(table.every(sentence, most), penalty)[0]
     wide = Beam(beam_size=200, n_best=200, length_penalty=penalty, max_length=most)
     for sentence, found in enumerate(table.run(wide, batch=2)):
         every = table.every(sentence, most)
@@ -89,6 +93,23 @@ def test_a_beam_of_one_is_greedy(vocabulary, seed, ngram) -> None:
     for one, two in zip(narrow, greedy, strict=True):
         assert (one[0].tokens, one[0].finished) == (two[0].tokens, two[0].finished)
         assert one[0].log_probability == pytest.approx(two[0].log_probability)
+
+
+def test_a_longer_one_may_overtake_what_is_finished() -> None:
+    """At first the end is likelier, but all is certain after the other token: log 0.45 over a longer length."""
+
+    class Fork(Table):
+        def step(self, tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+            end, other = math.log(0.55), math.log(0.45)
+            places = torch.tensor([[end, other], [-50.0, 0.0], [-50.0, 0.0], [0.0, -50.0]])
+            return places[state].double(), state + 1
+
+        def start(self, batch: int) -> Tensor:
+            return torch.zeros(batch, dtype=torch.int64)
+
+    found = Fork(2).run(Beam(beam_size=4, length_penalty=1.0, max_length=4))[0]
+    assert found[0].tokens == [1, 1, 1]
+    assert found[0].score == pytest.approx(math.log(0.45) / 1.5)
 
 
 DECODINGS = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -22,18 +23,30 @@ SPECIAL = ["<pad>", "<unk>", "<s>", "</s>"]
 WORD = r"\p{Han}|'?(?:(?!\p{Han})[\p{L}\p{M}])+|\p{N}+|[^\s\p{L}\p{M}\p{N}]"
 """One Chinese character; a run of other letters, led by the apostrophe of 's or 'll; digits; a sign."""
 START, END = 2, 3
+WHOLE = ("words", "characters", "spaces")
+"""The tokenizers whose vocabulary is counted here; those of the others are trained."""
+_WIDE = r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
+_JOINED = (
+    (re.compile(rf"(?<={_WIDE}) | (?={_WIDE})"), ""),
+    (re.compile(r" (?=[.,!?;:%)\]}…’]|['’](?:s|d|m|ll|re|ve|t)\b)"), ""),
+    (re.compile(r"(?<=[(\[{$£€#¿¡]) "), ""),
+    (re.compile(r"(?<=\w) ([-/]) (?=\w)"), r"\1"),
+    (re.compile(r'(")\s*([^"]*?)\s*(")'), r"\1\2\3"),
+)
+"""What stands beside no space in a text: wide characters, signs that close or open, what is in quotes."""
 
 
 class TextSettings(Settings):
     """How text becomes tokens, and tokens vectors.
 
-    With `vectors`, a file of pretrained ones, `embedding_size` is theirs.
+    With `vectors`, a file of pretrained ones, `embedding_size` is theirs. With the tokenizer `spaces`,
+    whatever stands between spaces is a token, letter by letter as it was written.
 
     >>> TextSettings(tokenizer="bpe", vocabulary=4000).lowercase
     True
     """
 
-    tokenizer: Literal["words", "characters", "bpe", "unigram"] = "words"
+    tokenizer: Literal["words", "characters", "spaces", "bpe", "unigram"] = "words"
     lowercase: bool = True
     segmenter: Literal["jieba"] | None = None
     vocabulary: int = Field(default=50_000, ge=8)
@@ -97,7 +110,7 @@ class Text(Codec):
         counts = Counter(token for text in texts for token in self._split(text))
         if not counts:
             raise DataError("The texts hold no token.", expected="words", received=list(raw)[:3])
-        if settings.tokenizer in ("words", "characters"):
+        if settings.tokenizer in WHOLE:
             often = [
                 (one, n) for one, n in counts.items() if n >= settings.min_count and one not in special
             ]
@@ -146,6 +159,26 @@ class Text(Codec):
         """The tokens that a text is read as, as they are spelled in it."""
         return self._split(self._segmented(text))
 
+    def text(self, tokens: Sequence[str]) -> str:
+        """Tokens as a text that reads naturally: the way back from `tokens`, but for spaces and case.
+
+        >>> Text().text(["it", "'s", "late", ",", "tom", "."])
+        "it's late, tom."
+        """
+        kind = self.settings.tokenizer
+        if kind == "characters":
+            return "".join(tokens).strip()
+        if kind in ("bpe", "unigram"):
+            return self.tokenizer.decoder.decode(list(tokens)).strip()  # pyright: ignore[reportOptionalMemberAccess]
+        text = " ".join(tokens)
+        for pattern, instead in _JOINED if kind == "words" else ():
+            text = pattern.sub(instead, text)
+        return text
+
+    def spelled(self, number: int) -> str:
+        """The token of a number."""
+        return self.tokenizer.id_to_token(number) or SPECIAL[UNKNOWN]
+
     def numbers(self, tokens: Sequence[str]) -> list[int]:
         """The numbers of tokens; that of `<unk>` for those not in the vocabulary."""
         return [
@@ -185,7 +218,7 @@ class Text(Codec):
     # --- inside ---
 
     def _split(self, text: str) -> list[str]:
-        if self.settings.tokenizer in ("words", "characters"):
+        if self.settings.tokenizer in WHOLE:
             normal = self.tokenizer.normalizer.normalize_str(text)
             return [token for token, _ in self.tokenizer.pre_tokenizer.pre_tokenize_str(normal)]
         return self.tokenizer.encode(text).tokens
@@ -229,14 +262,15 @@ class Text(Codec):
 
 
 def _untrained(settings: TextSettings) -> Tokenizer:
-    steps: list[Any] = [normalizers.NFKC()]
+    steps: list[Any] = [] if settings.tokenizer == "spaces" else [normalizers.NFKC()]
     if settings.lowercase:
         steps.append(normalizers.Lowercase())
-    if settings.tokenizer in ("words", "characters"):
+    if settings.tokenizer in WHOLE:
         tokenizer = Tokenizer(models.WordLevel({name: i for i, name in enumerate(SPECIAL)}, "<unk>"))
         # A segmenter's words are kept whole; without one, each Chinese character is a token.
         word = WORD.removeprefix(r"\p{Han}|").replace(r"(?!\p{Han})", "") if settings.segmenter else WORD
-        pattern = Regex(word if settings.tokenizer == "words" else r"[\s\S]")
+        patterns = {"words": word, "characters": r"[\s\S]", "spaces": r"\S+"}
+        pattern = Regex(patterns[settings.tokenizer])
         tokenizer.pre_tokenizer = pre_tokenizers.Split(pattern, "removed", invert=True)  # pyright: ignore[reportAttributeAccessIssue]
     else:
         model = models.BPE(unk_token="<unk>") if settings.tokenizer == "bpe" else models.Unigram()

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from elman.data.batching import Batches
 from elman.data.labelling import labelled
+from elman.data.pairs import paired
 from elman.data.reading import read
 from elman.data.records import Records
 from elman.data.splitting import holdout
 from elman.data.tagging import tagged
 from elman.data.vectors import read_vectors
 
-__all__ = ["Batches", "Records", "holdout", "labelled", "read", "read_vectors", "tagged"]
+__all__ = ["Batches", "Records", "holdout", "labelled", "paired", "read", "read_vectors", "tagged"]

@@ -16,7 +16,8 @@ from elman.settings import Settings
 
 Constraint = Callable[[Tensor, Tensor], Tensor]
 """What may come next: of prefixes `rows length` and the number of each row's sentence `rows`, a mask
-`rows vocabulary` (or one that broadcasts to it), true for each token that is allowed."""
+`rows vocabulary` (or one that broadcasts to it), true for each token that is allowed. Tokens that it has no
+column for are allowed: a network that copies has more of them in one batch than in another."""
 
 
 class Steps(Protocol):
@@ -152,7 +153,8 @@ class Rules:
             rows, tokens = repeats(prefixes, self.ngram)
             scores[rows, tokens] = -torch.inf
         for constraint in self.constraints:
-            scores = scores.masked_fill(~constraint(prefixes, sentences), -torch.inf)
+            allowed = constraint(prefixes, sentences)
+            scores[..., : allowed.shape[-1]].masked_fill_(~allowed, -torch.inf)
         return scores
 
     def repeated(self, count: int) -> Rules:

@@ -153,6 +153,20 @@ class Recurrent(nn.Module):
             after.append(now)
         return x, tuple(torch.stack(one) for one in zip(*after, strict=True))
 
+    @property
+    def state_size(self) -> int:
+        """The numbers of one sequence's state, of all layers and names together."""
+        return sum(layers * width for layers, _, width in self._state_shapes(1))
+
+    def divided(self, numbers: Tensor) -> State:
+        """A state of these numbers: `batch state_size`."""
+        shapes = self._state_shapes(len(numbers))
+        parts = numbers.split([layers * width for layers, _, width in shapes], 1)
+        return tuple(
+            one.reshape(batch, layers, width).transpose(0, 1).contiguous()
+            for one, (layers, batch, width) in zip(parts, shapes, strict=True)
+        )
+
     def select(self, state: State, rows: Tensor) -> State:
         """The state of these sequences, in this order; one may come twice, or not at all."""
         return tuple(one.index_select(1, rows) for one in state)

@@ -13,6 +13,7 @@ from torch import nn
 
 from elman import registry, runs, storage
 from elman.data import Records, holdout
+from elman.decoding.base import Decoding
 from elman.errors import NotFittedError, SettingsError
 from elman.settings import Settings
 from elman.storage import Saved
@@ -198,9 +199,13 @@ class Estimator(ABC):
     def _of_config(cls, config: dict[str, Any]) -> Self:
         """The estimator, not fitted, with the arguments that `_config` gave."""
         kinds = {name: type(one) for name, one in cls.settings().items()}
-        return cls(
-            **{name: kinds[name](**value) if name in kinds else value for name, value in config.items()}
-        )
+        found = dict(config)
+        for name in kinds.keys() & config.keys():
+            kind, value = kinds[name], config[name]
+            if issubclass(kind, Decoding):  # of any kind, whatever the default is
+                kind = registry.get("decoding", value["method"])
+            found[name] = kind(**value)
+        return cls(**found)
 
     # --- keeping ---
 
