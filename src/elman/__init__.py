@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from elman import nn
-    from elman.answers import Prediction, Report, Tagged, TagReport
+    from elman.answers import Alignment, Prediction, Report, Tagged, TagReport, TextReport, Translation
     from elman.codecs.text import TextSettings
     from elman.decoding.beam import Beam
     from elman.decoding.greedy import Greedy
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from elman.tasks import load
     from elman.tasks.classifier import Classifier
     from elman.tasks.tagger import Tagger
+    from elman.tasks.translator import Translator
     from elman.training import Training
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Alignment": "elman.answers",
     "Beam": "elman.decoding.beam",
     "Classifier": "elman.tasks.classifier",
     "Greedy": "elman.decoding.greedy",
@@ -34,14 +36,18 @@ _HOMES = {
     "TagReport": "elman.answers",
     "Tagged": "elman.answers",
     "Tagger": "elman.tasks.tagger",
+    "TextReport": "elman.answers",
     "TextSettings": "elman.codecs.text",
     "Training": "elman.training",
+    "Translation": "elman.answers",
+    "Translator": "elman.tasks.translator",
     "load": "elman.tasks",
 }
 
 _MODULES = {"nn": "elman.nn"}
 
 __all__ = [
+    "Alignment",
     "Beam",
     "Classifier",
     "Greedy",
@@ -52,8 +58,11 @@ __all__ = [
     "TagReport",
     "Tagged",
     "Tagger",
+    "TextReport",
     "TextSettings",
     "Training",
+    "Translation",
+    "Translator",
     "load",
     "nn",
 ]

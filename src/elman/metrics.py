@@ -119,9 +119,7 @@ def bleu(
     if not found:
         return 0.0, ""
     most = max(map(len, references))
-    streams: list[Any] = [
-        [one[n] if n < len(one) else None for one in references] for n in range(most)
-    ]
+    streams: list[Any] = [[one[n] if n < len(one) else None for one in references] for n in range(most)]
     scorer = BLEU(tokenize=tokenize, lowercase=lowercase)
     score = scorer.corpus_score(list(found), streams)
     return float(score.score), str(scorer.get_signature())

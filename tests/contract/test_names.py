@@ -13,8 +13,9 @@ import elman
 from elman import registry
 
 NAMES = [
-    *("Beam", "Classifier", "Greedy", "Prediction", "Ragged", "Report", "Sample", "TagReport"),
-    *("Tagged", "Tagger", "TextSettings", "Training", "load"),
+    *("Alignment", "Beam", "Classifier", "Greedy", "Prediction", "Ragged", "Report", "Sample"),
+    *("TagReport", "Tagged", "Tagger", "TextReport", "TextSettings", "Training", "Translation"),
+    *("Translator", "load"),
 ]
 MODULES = {"nn": ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "accelerate"]}
 

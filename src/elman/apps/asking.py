@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from elman.answers import Alignment
 from elman.apps import models
 from elman.errors import DataError, SettingsError
 
@@ -20,7 +21,7 @@ BLOCK = 256
 """Texts that are read, answered and printed together: what bounds the memory."""
 
 
-def predict(
+def predict(  # noqa: PLR0913 - the options of a command
     run: str,
     texts: Sequence[str],
     *,
@@ -29,9 +30,16 @@ def predict(
     encoding: str | None,
     top: int,
     as_json: bool,
+    beam_size: int | None = None,
 ) -> None:
     """Print a line for every text; a friendlier one where a single text was typed."""
     model = models.opened(run)
+    if hasattr(model, "decode"):
+        _set_beam(model, beam_size, top)
+    elif beam_size is not None:
+        raise SettingsError(
+            f"A {model.task} answers without a beam.", received=f"--beam-size {beam_size}"
+        )
     source = _source(model, texts, text, encoding)
     if source is None and len(texts) == 1 and not as_json:
         from elman.apps.render import answer, show
@@ -51,14 +59,26 @@ def inspect(run: str, text: str, *, question: str | None, top: int, as_json: boo
         found = {"text": text, "prediction": prediction.to_dict(top), **trace.to_dict()}
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return
-    from elman.apps.render import legend, show, walk
+    from elman.apps.render import aligned, answer, legend, show, walk
 
+    if isinstance(trace, Alignment):
+        return show(answer(text, prediction, 1), "", *aligned(trace))
     show(walk(text, prediction, trace), "", legend(trace, tags=hasattr(prediction, "tags")))
 
 
 def _with(text: Any, question: str | None) -> Any:
     """A text with the question about it, where one was asked."""
     return text if question is None else (text, question)
+
+
+def _set_beam(model: Any, size: int | None, top: int) -> None:
+    """Follow so many hypotheses, and keep as many as are to be shown."""
+    from elman.decoding.beam import Beam
+
+    known = model.decode if isinstance(model.decode, Beam) else Beam(beam_size=1)
+    if size is not None or top > 1:
+        size = max(known.beam_size if size is None else size, top)
+        model.decode = known.model_copy(update={"beam_size": size, "n_best": top})
 
 
 def _source(

@@ -85,6 +85,8 @@ LabelColumn = Annotated[str | None, _option("label", metavar="COLUMN")]
 QuestionColumn = Annotated[str | None, _option("question_column", "--question", metavar="COLUMN")]
 Question = Annotated[str | None, _option("question", metavar="TEXT")]
 TokensColumn = Annotated[str | None, _option("tokens", metavar="COLUMN")]
+TargetColumn = Annotated[str | None, _option("target", metavar="COLUMN")]
+ParallelFile = Annotated[str | None, _option("parallel", metavar="FILE")]
 TagsColumn = Annotated[str | None, _option("tags", metavar="COLUMN")]
 Encoding = Annotated[str | None, _option("encoding", metavar="NAME")]
 Format = Annotated[str | None, _option("format", metavar="NAME")]
@@ -120,6 +122,8 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
     question: QuestionColumn = None,
     tokens: TokensColumn = None,
     tags: TagsColumn = None,
+    target: TargetColumn = None,
+    parallel: ParallelFile = None,
     dev: Annotated[str | None, _option("dev", metavar="FILE")] = None,
     encoding: Encoding = None,
     format: Format = None,
@@ -131,6 +135,9 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
     ] = None,
     pooling: Annotated[str | None, _option("pooling", metavar="NAME")] = None,
     consistency: Annotated[float | None, _option("consistency", min=0.0)] = None,
+    attention: Annotated[str | None, _option("attention", metavar="NAME")] = None,
+    copy: Annotated[str | None, _option("copy", metavar="NAME")] = None,
+    metric: Annotated[str | None, _option("metric", metavar="NAME")] = None,
     crf: Annotated[bool | None, _option("crf", "--crf/--no-crf")] = None,
     tokenizer: Annotated[str | None, _option("tokenizer", metavar="NAME")] = None,
     characters: Annotated[str | None, _option("characters", metavar="NAME")] = None,
@@ -176,6 +183,8 @@ def evaluate(  # noqa: PLR0913 - the parameters of a command are its options
     question: QuestionColumn = None,
     tokens: TokensColumn = None,
     tags: TagsColumn = None,
+    target: TargetColumn = None,
+    parallel: ParallelFile = None,
     encoding: Encoding = None,
     format: Format = None,
     *,
@@ -188,22 +197,22 @@ def evaluate(  # noqa: PLR0913 - the parameters of a command are its options
 
 
 @app.command(help=say("help.predict"))
-def predict(
+def predict(  # noqa: PLR0913 - the parameters of a command are its options
     run: Run,
     texts: Annotated[list[str] | None, _argument("texts")] = None,
     text: TextColumn = None,
     question: Question = None,
     encoding: Encoding = None,
     top: Annotated[int, _option("top", min=1, show_default=True)] = 1,
+    beam_size: Annotated[int | None, _option("beam_size", min=1)] = None,
     *,
     as_json: Json = False,
 ) -> None:
     """Label texts."""
     from elman.apps import asking
 
-    asking.predict(
-        run, texts or (), text=text, question=question, encoding=encoding, top=top, as_json=as_json
-    )
+    shown = {"top": top, "as_json": as_json, "beam_size": beam_size}
+    asking.predict(run, texts or (), text=text, question=question, encoding=encoding, **shown)
 
 
 @app.command(help=say("help.inspect"))

@@ -48,7 +48,11 @@ def evaluate(run: str, given: Mapping[str, Any], *, as_json: bool) -> None:
 def _rows(model: Any, given: Mapping[str, Any]) -> Any:
     """The rows of a file, under the names of the columns that the model was trained on."""
     from elman.data import Records, read
+    from elman.data.pairs import read_parallel
 
+    if "parallel" in given:
+        names = {role: given.get(role, own) for role, own in model.columns_.items()}
+        return read_parallel(given["source"], given["parallel"], encoding=given.get("encoding"), **names)
     rows = read(given["source"], format=given.get("format"), encoding=given.get("encoding"))
     columns = {own: rows.column(given.get(role, own)) for role, own in model.columns_.items()}
     return Records(columns, rows.source, rows.lines, rows.rows)

@@ -17,9 +17,20 @@ from elman.errors import SettingsError, UnknownNameError
 if TYPE_CHECKING:
     from elman.data import Records
 
-FIGURES = ("f1", "accuracy", "label")
+FIGURES = ("f1", "accuracy", "label", "bleu", "wer", "per", "rouge1", "rouge2", "rougeL")
 """Those of the dev set that are told, the one that chose the epoch first."""
-READING = {"source", "dataset", "language", "dev", "encoding", "format", "out", "more", "task"}
+READING = {
+    "source",
+    "dataset",
+    "language",
+    "dev",
+    "encoding",
+    "format",
+    "out",
+    "more",
+    "task",
+    "parallel",
+}
 """Options that are about the data and the folder; all others are columns, or settings of the estimator."""
 
 
@@ -106,13 +117,22 @@ def _estimator(given: Mapping[str, Any]) -> Any:
         field: group for group in reversed(defaults) for field in type(defaults[group]).model_fields
     }
     known |= {option: None for option in kind._names() if option not in defaults}
+    # A second settings object of a kind has the same fields: they are told apart by its name before them.
+    full = {
+        f"{group}_{field}": (group, field)
+        for group in defaults
+        for field in type(defaults[group]).model_fields
+    }
     options = {name: one for name, one in given.items() if name not in READING | _every_role()}
-    if options.get("characters") == "none":
-        options["characters"] = None
+    options |= {name: None for name in ("characters", "attention") if options.get(name) == "none"}
     if "devices" in options:
         options["devices"] = _value(options["devices"])
     groups: dict[str | None, dict[str, Any]] = {name: {} for name in (None, *defaults)}
     for name, value in (options | _more(given.get("more", ()))).items():
+        if name not in known and name in full:
+            group, field = full[name]
+            groups[group][field] = value
+            continue
         if name not in known:
             raise UnknownNameError.among("setting", name, known)
         groups[known[name]][name] = value
@@ -151,6 +171,8 @@ def _task(given: Mapping[str, Any]) -> str:
         return given["task"]
     if "dataset" in given:
         return datasets.get(given["dataset"]).task
+    if "parallel" in given or "target" in given:
+        return "translator"
     suffix = Path(given["source"]).suffix.lower().lstrip(".")
     return "tagger" if given.get("format", suffix) in ("conllu", "conll") else "classifier"
 
@@ -199,9 +221,13 @@ def _data(given: Mapping[str, Any], kind: Any, command: str) -> Data:
 
 def _of_file(given: Mapping[str, Any], kind: Any, command: str) -> Data:
     from elman.data import read
+    from elman.data.pairs import read_parallel
 
     reading = {name: given.get(name) for name in ("format", "encoding")}
-    train = read(given["source"], **reading)
+    if "parallel" in given:
+        train = read_parallel(given["source"], given["parallel"], encoding=reading["encoding"])
+    else:
+        train = read(given["source"], **reading)
     dev = read(given["dev"], **reading) if "dev" in given else None
     columns = _columns(kind, {role: given[role] for role in _every_role() & given.keys()})
     for rows in (train, train if dev is None else dev):
@@ -216,7 +242,7 @@ def _of_dataset(given: Mapping[str, Any], kind: Any, command: str) -> Data:
     from elman.data import read
 
     name = given["dataset"]
-    known = {"dev", "format", "encoding"} | _every_role()
+    known = {"dev", "format", "encoding", "parallel"} | _every_role()
     if odd := sorted(known & given.keys()):
         raise SettingsError(
             f"The data set {name} knows its own columns and splits.",

@@ -10,11 +10,20 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from elman.answers import Prediction, Report, Tagged, TagReport
+from elman.answers import (
+    Alignment,
+    Prediction,
+    Report,
+    Tagged,
+    TagReport,
+    TextReport,
+    Translation,
+)
 from elman.apps.messages import say
 from elman.inspection import Step, Trace
 
 LEVELS = "▁▂▃▄▅▆▇█"
+SHADES = "·░▒▓█"
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 BAR = 8
 """Cells of a full bar of probability."""
@@ -58,8 +67,14 @@ def percent(share: float) -> str:
     return f"{100 * share:3.0f} %"
 
 
-def answer(text: str, prediction: Prediction | Tagged, top: int) -> Text:
-    """One text with its label, or its likeliest labels and their bars; or with its tags."""
+def answer(text: str, prediction: Prediction | Tagged | Translation, top: int) -> Text:
+    """One text with its label, or its likeliest labels and their bars; or with its tags, or translations."""
+    if isinstance(prediction, Translation):
+        lines = Text(text)
+        for number, (found, score) in enumerate(prediction.ranking[:top]):
+            lines.append("\n  → ").append(found, "" if number else "bold")
+            lines.append(f"  {score:.2f}", "dim")
+        return lines
     if isinstance(prediction, Tagged):
         return _tagged(prediction, top)
     if top == 1:
@@ -114,6 +129,44 @@ def walk(text: str, prediction: Prediction | Tagged, trace: Trace, width: int | 
     return Group(answer(text, prediction, 1), "", table)
 
 
+def aligned(alignment: Alignment, width: int | None = None) -> list[RenderableType]:
+    """A heat map: what was read from top to bottom, what was written from left to right, in blocks that fit."""
+    room = (width or Console().width) - 2
+    names = [Text(_plain(one)) for one in alignment.source]
+    lead = min(max((one.cell_len for one in names), default=0), max(6, room // 4))
+    heads = [Text(_plain(one)) for one in alignment.target]
+    widths = [max(2, one.cell_len) for one in heads]
+    blocks: list[RenderableType] = []
+    start = 0
+    while start < len(heads):
+        end, used = start + 1, lead + widths[start] + 1
+        while end < len(heads) and used + widths[end] + 1 <= room:
+            used += widths[end] + 1
+            end += 1
+        lines = Text(" " * lead, no_wrap=True, overflow="ellipsis")
+        for head, size in zip(heads[start:end], widths[start:end], strict=True):
+            lines.append(" ").append(head.plain, "bold").append(" " * (size - head.cell_len))
+        for row, name in enumerate(names):
+            name = name.copy()
+            name.truncate(lead, overflow="ellipsis", pad=True)
+            lines.append("\n").append(name.plain)
+            for column in range(start, end):
+                share = float(alignment.weights[column, row])
+                lines.append(" ").append((SHADES[_shade(share)] * 2).ljust(widths[column]), "cyan")
+        blocks += [lines, ""]
+        start = end
+    return [*blocks, Text(say("alignment.legend"), "dim")]
+
+
+def _shade(share: float) -> int:
+    return min(int(share * len(SHADES)), len(SHADES) - 1)
+
+
+def _plain(token: str) -> str:
+    """A token as a name that is seen: a space has one, too."""
+    return token.replace(" ", "␣").replace("\n", "⏎")
+
+
 def legend(trace: Trace, width: int | None = None, *, tags: bool = False) -> Text:
     """What the columns of a walk mean."""
     lines = [say("walk.legend.tags" if tags else "walk.legend", steps=len(trace.steps))]
@@ -136,7 +189,7 @@ def _line(text: str) -> Text:
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 
-def report(result: Report | TagReport) -> Table:
+def report(result: Report | TagReport | TextReport) -> Table:
     """The figures of an evaluation, each with its name; one that there is none of is left out."""
     table = Table(box=None, show_header=False, pad_edge=True)
     table.add_column()
@@ -150,8 +203,12 @@ def report(result: Report | TagReport) -> Table:
     return table
 
 
-def _figure(name: str, value: float) -> str:
-    return str(int(value)) if name in ("count", "tokens", "unseen") else f"{value:.4f}"
+def _figure(name: str, value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    if name in ("count", "tokens", "unseen", "references"):
+        return str(int(value))
+    return f"{value:.2f}" if name == "bleu" else f"{value:.4f}"
 
 
 def columns(heads: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> Table:

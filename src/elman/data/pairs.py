@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ def paired(source: Any, y: Any = None, *, text: str = "text", target: str = "tar
     """
     if y is None:
         rows = read(source)
-    elif isinstance(source, str | os.PathLike) and isinstance(y, str | os.PathLike):
+    elif _is_path(source) and _is_path(y):
         rows = read_parallel(source, y, text=text, target=target)
     else:
         sources, targets = list(source), list(y)
@@ -44,9 +43,7 @@ def paired(source: Any, y: Any = None, *, text: str = "text", target: str = "tar
         rows = read({text: sources, target: targets})
     for name in (text, target):
         wrong = [
-            i
-            for i, one in enumerate(rows.column(name))
-            if not isinstance(one, str) or not one.strip()
+            i for i, one in enumerate(rows.column(name)) if not isinstance(one, str) or not one.strip()
         ]
         rows.refuse(name, wrong, "have no text", fix="fill these rows or take them out")
     return rows
@@ -80,9 +77,12 @@ def read_parallel(
         )
     if not counts[0]:
         raise no_rows(str(paths[0]))
-    return Records(
-        {text: lines[0], target: lines[1]}, str(paths[0]), list(range(1, counts[0] + 1))
-    )
+    source = f"{paths[0]} and {paths[1]}"
+    return Records({text: lines[0], target: lines[1]}, source, list(range(1, counts[0] + 1)))
+
+
+def _is_path(source: Any) -> bool:
+    return isinstance(source, str | os.PathLike)
 
 
 def _lines(path: Path, encoding: str | None) -> list[str]:

@@ -115,7 +115,8 @@ class Translator(Estimator):
             source: a file (TSV, CSV, JSONL, ...), a data frame, a dict of columns; or, with `y`, a list of
                 texts, or a file with a text on every line.
             y: what is to be written for each: a list, or a file with as many lines.
-            text, target: the columns of what is read and of what is written.
+            text: the column of what is read.
+            target: the column of what is written.
             dev: what the best epoch is chosen on: like `source`, or a pair `(source, y)`. A tenth of
                 `source` is set aside if it is None.
             out: a folder for the run: checkpoints, figures, the model. A run that was interrupted there
@@ -238,7 +239,7 @@ class Translator(Estimator):
             "recurrent_dropout": training.recurrent_dropout,
         }
         kind, _, feeding = (self.attention or "").partition("+")
-        if kind and kind not in ATTENTIONS or feeding not in ("", "feeding"):
+        if (kind and kind not in ATTENTIONS) or feeding not in ("", "feeding"):
             raise SettingsError(
                 "There is no such attention.",
                 expected=", ".join([*ATTENTIONS, "each with +feeding, or none"]),
@@ -338,9 +339,7 @@ class Translator(Estimator):
         return Alignment(self.input_.tokens(text), target, weights[: len(target)])
 
     @torch.inference_mode()
-    def _written(
-        self, xs: Ragged, copies: Ragged, decode: Decoding | None
-    ) -> list[list[Hypothesis]]:
+    def _written(self, xs: Ragged, copies: Ragged, decode: Decoding | None) -> list[list[Hypothesis]]:
         """The hypotheses for each text, batch by batch."""
         network, decode = self.network_.eval(), decode or self.decode
         device = network.lexicon.bias.device
