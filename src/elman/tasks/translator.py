@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from elman import metrics
 from elman.answers import Alignment, TextReport, Translation
@@ -219,15 +219,15 @@ class Translator(Estimator):
         )
 
     def _figures(self, xs: Ragged, ys: Ragged, copies: Ragged) -> dict[str, float]:
-        """What is known of the dev set after an epoch: its first texts are written greedily.
-
-        What is written is compared token by token as the network sees it, which costs no detokenising.
-        """
+        """What is known of dev after an epoch: its first texts, written greedily, compared by token."""
         count = min(HELD, len(xs))
         found = self._written(xs[:count], copies[:count], Greedy())
         texts = [" ".join(map(str, one[0].tokens)) for one in found]
         truth = [[" ".join(map(str, one.tolist()))] for one in ys[:count]]
-        figures = self._measured(texts, truth, plain=True)[0]
+        if self.metric == "bleu":
+            figures = {"bleu": metrics.plain_bleu(texts, truth)}
+        else:
+            figures = self._measured(texts, truth)[0]
         return {"score": -figures["wer"] if "wer" in figures else next(iter(figures.values()))} | figures
 
     def _network(self) -> NToM:
@@ -265,7 +265,7 @@ class Translator(Estimator):
             dropout=training.dropout,
         )
         more = lexicon.size * bool(feeding) if kind else size
-        network = NToM(
+        return NToM(
             inputs,
             encoder,
             lexicon,
@@ -274,9 +274,6 @@ class Translator(Estimator):
             feeding=bool(feeding),
             copy=self.copy is not None,
         )
-        if self.shared and isinstance(inputs, Embedding) and inputs.words.embedding_dim == lexicon.size:
-            nn.init.normal_(lexicon.rows.weight, std=0.1)
-        return network
 
     # --- asking ---
 
@@ -369,16 +366,16 @@ class Translator(Estimator):
         return [names.get(one) or self.target_.spelled(one) for one in tokens]
 
     def _measured(
-        self, found: Sequence[str], references: Sequence[Sequence[str]], *, plain: bool = False
+        self, found: Sequence[str], references: Sequence[Sequence[str]]
     ) -> tuple[dict[str, float], str | None]:
-        """The figures of the metric, and the signature of BLEU; `plain` texts are numbers with spaces."""
+        """The figures of the metric, and the signature of BLEU."""
         if self.metric == "wer":
             return metrics.error_rates(found, references), None
         if self.metric == "rouge":
             return metrics.rouge(found, references), None
         wide = sum("\u4e00" <= one <= "\u9fff" for each in references for text in each for one in text)
         chinese = wide > 0.2 * sum(len(text) for each in references for text in each)
-        tokenize = "none" if plain else "zh" if chinese else "13a"
+        tokenize = "zh" if chinese else "13a"
         lower = self.target.lowercase and not chinese
         value, signature = metrics.bleu(found, references, tokenize=tokenize, lowercase=lower)
         return {"bleu": value}, signature
