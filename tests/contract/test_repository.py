@@ -30,7 +30,7 @@ PRIVATE = re.compile(
     rf"(?<![\w.~/-])/(?:{'|'.join(FOLDERS)})/"
     rf"|\.\./{'sha' + 'red'}\b"
     rf"|(?i:\b(?:{'|'.join(TOOLS[:-1])})\b)|\b{TOOLS[-1]}\b"
-    rf"|(?i:(?<!user[ -])\b{'age' + 'nts?'}\b)"
+    rf"|(?i:(?<!user[ -])\b{'age' + 'nts?'}\b(?!-motivations))"  # a task of bAbI has that name
     rf"|(?i:\b{'iss' + 'ue'} #?\d)"
 )
 MAY_NAME_THE_MIRROR = {".ci/run"}
