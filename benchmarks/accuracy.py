@@ -71,7 +71,9 @@ def measure(recipe: Row, done: list[Row], only: str | None, seed: int | None) ->
             if settings is None:
                 model = baseline(train, dev, dataset.fields)
             else:
-                kind = {"tagger": Tagger, "translator": Translator}.get(task, Recurrent)
+                kind = {"forecaster": Forecaster, "tagger": Tagger, "translator": Translator}.get(
+                    task, Recurrent
+                )
                 model = kind(
                     {**recipe.get("common", {}), **settings}, number, train, dev, dataset.fields
                 )
@@ -147,6 +149,25 @@ class Translator:
         return named(found.figures) | ({"signature": found.signature} if found.signature else {})
 
 
+class Forecaster:
+    """A forecaster of elman, trained by a recipe; its figure is the standardised mean squared error."""
+
+    def __init__(self, settings: Row, seed: int, train: Row, dev: Row, fields: Row) -> None:
+        import elman
+
+        roles = {role: fields[role] for role in ("series", "time", "target") if role in fields}
+        self.model = with_settings(elman.Forecaster(), settings, seed).fit(train, **roles, dev=dev)
+        self.size = sum(one.numel() for one in self.model.network_.parameters())
+        self.dev = dev
+
+    def report(self, rows: Row, out_of_scope: list[str] | None = None) -> Row:
+        """The squared error over every window; that on dev as it was measured while training."""
+        if rows is self.dev:
+            return {"accuracy": self.model.figures_["dev_mse"]}
+        found = self.model.evaluate(rows)
+        return {"accuracy": found.scaled_mse, "test mae": found.scaled_mae}
+
+
 def with_settings(model: Any, settings: Row, seed: int) -> Any:
     """The model with a recipe's settings laid over its own, and the seed."""
     settings = {**settings, "training": {**settings.get("training", {}), "seed": seed}}
@@ -214,7 +235,10 @@ def table(recipe: Row, rows: list[Row]) -> str:
             continue
         cells = [variant, str(len(mine))]
         cells += [
-            spread([100 * row[name] for row in mine]) if name in mine[0] else "–" for name in figures
+            spread([shown(recipe, name, row[name]) for row in mine], recipe.get("digits", 2))
+            if name in mine[0]
+            else "–"
+            for name in figures
         ]
         cells += [
             f"{mine[0]['size'] / 1e6:.2f} M",
@@ -235,10 +259,17 @@ def table(recipe: Row, rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def spread(values: list[float]) -> str:
+def shown(recipe: Row, name: str, value: float) -> float:
+    """A figure as the table has it: in percent, or for forecasts as it is, or its root (`figure: rmse`)."""
+    if "figure" not in recipe:
+        return 100 * value
+    return value**0.5 if recipe["figure"] == "rmse" and "mae" not in name else value
+
+
+def spread(values: list[float], digits: int = 2) -> str:
     """The mean, and the standard deviation where there are several."""
-    mean = f"{statistics.mean(values):.2f}"
-    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.2f}"
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
 if __name__ == "__main__":

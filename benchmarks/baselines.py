@@ -183,7 +183,55 @@ def named(figures: Row) -> Row:
     return {"accuracy": shares[first], **{name: shares[name] for name in others}}
 
 
+class Free:
+    """The last value, the last season or the straight line: whichever is best on dev.
+
+    The horizon is a day of hours, else one step; values are standardised by the training part, or are the
+    logarithms of prices.
+    """
+
+    size = 0
+
+    def __init__(self, train: Row, dev: Row, fields: Row) -> None:
+        self.fields, self.train, self.dev = fields, train, dev
+        self.hourly = fields["target"] == "y"
+        errors = self._errors(train, dev)
+        self.name = min(errors, key=lambda name: errors[name])
+
+    def report(self, rows: Row, out_of_scope: list[str] | None = None) -> Row:
+        """The squared error over every window."""
+        if rows is self.dev:
+            return {"accuracy": self._errors(self.train, rows)[self.name]}
+        known = {name: [*self.train[name], *self.dev[name]] for name in self.train}
+        return {"accuracy": self._errors(known, rows)[self.name], "which": self.name}
+
+    def _errors(self, known: Row, rows: Row) -> dict[str, float]:
+        import numpy as np
+
+        from elman.forecasting.naive import all_of
+
+        horizon, season = (24, 24) if self.hourly else (1, 12)
+        found: dict[str, list[Any]] = {}
+        for name in dict.fromkeys(rows[self.fields["series"]]):
+            train, before, after = (self._series(one, name) for one in (self.train, known, rows))
+            y = np.concatenate([before, after])
+            spread = train.std() if self.hourly else 1.0
+            origins = np.arange(len(before), len(y) - horizon + 1)
+            truth = y[origins[:, None] + np.arange(horizon)]
+            for kind, table in all_of(y, origins, horizon, season, (y[0], 0)).items():
+                found.setdefault(kind, []).append(((table - truth) / spread).ravel())
+        return {kind: float(np.square(np.concatenate(one)).mean()) for kind, one in found.items()}
+
+    def _series(self, rows: Row, name: Any) -> Any:
+        import numpy as np
+
+        pairs = zip(rows[self.fields["series"]], rows[self.fields["target"]], strict=True)
+        values = np.array([value for other, value in pairs if other == name])
+        return values if self.hourly else np.log(values)
+
+
 BASELINES: dict[str, tuple[str, Any]] = {
+    "forecaster": ("last value, season or line", Free),
     "classifier": ("TF-IDF + linear SVM", SVM),
     "tagger": ("window + logistic regression", Window),
     "translator": ("TF-IDF nearest text", Retrieval),

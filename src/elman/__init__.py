@@ -10,14 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from elman import nn
-    from elman.answers import Alignment, Prediction, Report, Tagged, TagReport, TextReport, Translation
+    from elman.answers import (
+        Alignment,
+        ForecastReport,
+        Prediction,
+        Report,
+        Tagged,
+        TagReport,
+        TextReport,
+        Translation,
+    )
     from elman.codecs.text import TextSettings
+    from elman.data.panels import SeriesSettings
     from elman.decoding.beam import Beam
     from elman.decoding.greedy import Greedy
     from elman.decoding.sample import Sample
     from elman.ragged import Ragged
     from elman.tasks import load
     from elman.tasks.classifier import Classifier
+    from elman.tasks.forecaster import Forecaster
     from elman.tasks.tagger import Tagger
     from elman.tasks.translator import Translator
     from elman.training import Training
@@ -28,11 +39,14 @@ _HOMES = {
     "Alignment": "elman.answers",
     "Beam": "elman.decoding.beam",
     "Classifier": "elman.tasks.classifier",
+    "ForecastReport": "elman.answers",
+    "Forecaster": "elman.tasks.forecaster",
     "Greedy": "elman.decoding.greedy",
     "Prediction": "elman.answers",
     "Ragged": "elman.ragged",
     "Report": "elman.answers",
     "Sample": "elman.decoding.sample",
+    "SeriesSettings": "elman.data.panels",
     "TagReport": "elman.answers",
     "Tagged": "elman.answers",
     "Tagger": "elman.tasks.tagger",
@@ -50,11 +64,14 @@ __all__ = [
     "Alignment",
     "Beam",
     "Classifier",
+    "ForecastReport",
+    "Forecaster",
     "Greedy",
     "Prediction",
     "Ragged",
     "Report",
     "Sample",
+    "SeriesSettings",
     "TagReport",
     "Tagged",
     "Tagger",

@@ -213,3 +213,42 @@ class TagReport:
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON data."""
         return asdict(self)
+
+
+@dataclass
+class ForecastReport:
+    """How good forecasts are, beside those that cost nothing.
+
+    Attributes:
+        count: the number of forecasts, each of a whole horizon.
+        series: the number of series.
+        horizon: the steps of each.
+        mae, rmse, smape: the mean error, in the series' own units or relative to them, averaged over forecasts.
+        scaled_mae, scaled_mse: the same errors of the standardised values, which all series share.
+        naive, seasonal_naive, drift: the same figures of the last value, the last season and the straight line.
+        skill: the share of the squared error of the best of those that is saved: above 0 is better than it.
+        coverage: by level in percent, the share of truths inside of the intervals.
+    """
+
+    count: int
+    series: int
+    horizon: int
+    mae: float
+    rmse: float
+    smape: float
+    scaled_mae: float
+    scaled_mse: float
+    skill: float
+    naive: dict[str, float]
+    seasonal_naive: dict[str, float]
+    drift: dict[str, float]
+    coverage: dict[str, float] | None = None
+
+    @property
+    def beaten(self) -> bool:
+        """Whether the model is better than all that costs nothing, by the standardised squared error."""
+        return self.skill > 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON data."""
+        return asdict(self)

@@ -228,3 +228,44 @@ def _ranks(scores: Tensor) -> Tensor:
     """Scores as their rank between 0 and 1, equal ones sharing one: nothing is lost to rounding."""
     levels, where = scores.double().unique(return_inverse=True)
     return where.double() / max(len(levels) - 1, 1)
+
+
+def forecast_errors(frame: Any, models: Sequence[str]) -> dict[str, dict[str, float]]:
+    """For each model the MAE, RMSE and symmetric MAPE of its forecasts, each the mean over series and cutoffs.
+
+    Args:
+        frame: of pandas or polars: `unique_id`, `cutoff`, `y`, and a column of forecasts for each model.
+        models: their names.
+
+    Raises:
+        MissingExtraError: the package utilsforecast is not installed.
+    """
+    losses = _utilsforecast()
+    found: dict[str, dict[str, float]] = {name: {} for name in models}
+    for figure in ("mae", "mse", "smape"):
+        table = getattr(losses, figure)(frame, models=list(models))
+        for name in models:
+            found[name][figure] = float(table[name].mean())
+    for figures in found.values():
+        figures["rmse"] = figures.pop("mse") ** 0.5
+    return found
+
+
+def coverage(frame: Any, model: str, level: float | str) -> float:
+    """The share of truths inside of the intervals of a level, in percent.
+
+    Args:
+        frame: as for `forecast_errors`, with the columns `model-lo-level` and `model-hi-level`.
+        model: its name.
+        level: in percent.
+    """
+    table = _utilsforecast().coverage(frame, models=[model], level=level)
+    return float(table[model].mean())
+
+
+def _utilsforecast() -> Any:
+    try:
+        from utilsforecast import losses
+    except ImportError as cause:
+        raise MissingExtraError.of("utilsforecast", "forecast", "Measuring forecasts") from cause
+    return losses

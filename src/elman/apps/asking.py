@@ -13,7 +13,6 @@ from typing import Any
 import typer
 
 from elman.answers import Alignment
-from elman.apps import models
 from elman.errors import DataError, SettingsError
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".conllu", ".conll")
@@ -22,7 +21,7 @@ BLOCK = 256
 
 
 def predict(  # noqa: PLR0913 - the options of a command
-    run: str,
+    model: Any,
     texts: Sequence[str],
     *,
     text: str | None,
@@ -33,7 +32,6 @@ def predict(  # noqa: PLR0913 - the options of a command
     beam_size: int | None = None,
 ) -> None:
     """Print a line for every text; a friendlier one where a single text was typed."""
-    model = models.opened(run)
     if hasattr(model, "decode"):
         _set_beam(model, beam_size, top)
     elif beam_size is not None:
@@ -50,9 +48,14 @@ def predict(  # noqa: PLR0913 - the options of a command
         typer.echo("\n".join(_line(one, found, top, as_json=as_json) for one, found in answers))
 
 
-def inspect(run: str, text: str, *, question: str | None, top: int, as_json: bool) -> None:
-    """Print what the model believed after each token."""
-    model = models.opened(run)
+def inspect(model: Any, text: str | None, *, question: str | None, top: int, as_json: bool) -> None:
+    """Print what the model believed after each token.
+
+    Raises:
+        SettingsError: there is no text.
+    """
+    if text is None:
+        raise SettingsError("There is no text to look at.", fix='elman inspect RUN "What time is it ?"')
     asked = _with(text, question)
     trace, prediction = model.inspect(asked, top), model.predict(asked)
     if as_json:

@@ -88,6 +88,9 @@ TokensColumn = Annotated[str | None, _option("tokens", metavar="COLUMN")]
 TargetColumn = Annotated[str | None, _option("target", metavar="COLUMN")]
 ParallelFile = Annotated[str | None, _option("parallel", metavar="FILE")]
 TagsColumn = Annotated[str | None, _option("tags", metavar="COLUMN")]
+TimeColumn = Annotated[str | None, _option("time", metavar="COLUMN")]
+SeriesColumn = Annotated[str | None, _option("series", metavar="COLUMN")]
+Level = Annotated[list[float] | None, _option("level", metavar="PERCENT")]
 Encoding = Annotated[str | None, _option("encoding", metavar="NAME")]
 Format = Annotated[str | None, _option("format", metavar="NAME")]
 Json = Annotated[bool, _option("json", "--json")]
@@ -124,6 +127,11 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
     tags: TagsColumn = None,
     target: TargetColumn = None,
     parallel: ParallelFile = None,
+    time: TimeColumn = None,
+    series: SeriesColumn = None,
+    past: Annotated[str | None, _option("past", metavar="COLUMNS")] = None,
+    future: Annotated[str | None, _option("future", metavar="COLUMNS")] = None,
+    static: Annotated[str | None, _option("static", metavar="COLUMNS")] = None,
     dev: Annotated[str | None, _option("dev", metavar="FILE")] = None,
     encoding: Encoding = None,
     format: Format = None,
@@ -139,6 +147,15 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
     copy: Annotated[str | None, _option("copy", metavar="NAME")] = None,
     metric: Annotated[str | None, _option("metric", metavar="NAME")] = None,
     crf: Annotated[bool | None, _option("crf", "--crf/--no-crf")] = None,
+    horizon: Annotated[int | None, _option("horizon", min=1)] = None,
+    window: Annotated[int | None, _option("window", min=1)] = None,
+    direct: Annotated[bool | None, _option("direct", "--direct/--no-direct")] = None,
+    head: Annotated[str | None, _option("head", metavar="NAME")] = None,
+    freq: Annotated[str | None, _option("freq", metavar="STEP")] = None,
+    gaps: Annotated[str | None, _option("gaps", metavar="NAME")] = None,
+    missing: Annotated[str | None, _option("missing", metavar="NAME")] = None,
+    log: Annotated[bool | None, _option("log", "--log/--no-log")] = None,
+    patch: Annotated[int | None, _option("patch", min=1)] = None,
     tokenizer: Annotated[str | None, _option("tokenizer", metavar="NAME")] = None,
     characters: Annotated[str | None, _option("characters", metavar="NAME")] = None,
     segmenter: Annotated[str | None, _option("segmenter", metavar="NAME")] = None,
@@ -185,6 +202,9 @@ def evaluate(  # noqa: PLR0913 - the parameters of a command are its options
     tags: TagsColumn = None,
     target: TargetColumn = None,
     parallel: ParallelFile = None,
+    time: TimeColumn = None,
+    series: SeriesColumn = None,
+    level: Level = None,
     encoding: Encoding = None,
     format: Format = None,
     *,
@@ -202,32 +222,44 @@ def predict(  # noqa: PLR0913 - the parameters of a command are its options
     texts: Annotated[list[str] | None, _argument("texts")] = None,
     text: TextColumn = None,
     question: Question = None,
+    horizon: Annotated[int | None, _option("horizon", min=1)] = None,
+    level: Level = None,
+    known: Annotated[str | None, _option("known", metavar="FILE")] = None,
     encoding: Encoding = None,
     top: Annotated[int, _option("top", min=1, show_default=True)] = 1,
     beam_size: Annotated[int | None, _option("beam_size", min=1)] = None,
     *,
     as_json: Json = False,
 ) -> None:
-    """Label texts."""
-    from elman.apps import asking
+    """Label texts, or foresee what comes next."""
+    from elman.apps import asking, foreseeing, models
 
+    model = models.opened(run)
+    if model.task == "forecaster":
+        wanted = foreseeing.Asked(horizon, tuple(level or ()), known, encoding)
+        foreseeing.predict(model, texts or (), wanted, as_json=as_json)
+        return
     shown = {"top": top, "as_json": as_json, "beam_size": beam_size}
-    asking.predict(run, texts or (), text=text, question=question, encoding=encoding, **shown)
+    asking.predict(model, texts or (), text=text, question=question, encoding=encoding, **shown)
 
 
 @app.command(help=say("help.inspect"))
 def inspect(
     run: Run,
-    text: Annotated[str, _argument("sentence")],
+    text: Annotated[str | None, _argument("sentence")] = None,
     question: Question = None,
     top: Annotated[int, _option("top", min=1, show_default=True)] = 3,
     *,
     as_json: Json = False,
 ) -> None:
-    """Show a model at work, token by token."""
-    from elman.apps import asking
+    """Show a model at work, step by step."""
+    from elman.apps import asking, foreseeing, models
 
-    asking.inspect(run, text, question=question, top=top, as_json=as_json)
+    model = models.opened(run)
+    if model.task == "forecaster":
+        foreseeing.inspect(model, text, as_json=as_json)
+        return
+    asking.inspect(model, text, question=question, top=top, as_json=as_json)
 
 
 @app.command("list", help=say("help.list"))

@@ -28,13 +28,14 @@ def evaluate(run: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         )
     model = models.opened(run)
     about: dict[str, Any] = {"model": run, "data": source or dataset, "split": None}
+    levels = {"level": given["level"]} if "level" in given and model.task == "forecaster" else {}
     if dataset is None:
-        result = model.evaluate(_rows(model, given))
+        result = model.evaluate(_rows(model, given), **levels)
         title = say("evaluate.data", run=run, data=source)
     else:
         split = given.get("split", "test")
         about |= {"split": split, "language": given.get("language")}
-        result, about["origin"] = _on_dataset(model, dataset, split, given.get("language"))
+        result, about["origin"] = _on_dataset(model, dataset, split, given.get("language"), **levels)
         title = say("evaluate.split", run=run, data=dataset, split=split, origin=about["origin"])
     if as_json:
         typer.echo(json.dumps(about | {"report": result.to_dict()}, ensure_ascii=False, indent=2))
@@ -54,11 +55,15 @@ def _rows(model: Any, given: Mapping[str, Any]) -> Any:
         names = {role: given.get(role, own) for role, own in model.columns_.items()}
         return read_parallel(given["source"], given["parallel"], encoding=given.get("encoding"), **names)
     rows = read(given["source"], format=given.get("format"), encoding=given.get("encoding"))
-    columns = {own: rows.column(given.get(role, own)) for role, own in model.columns_.items()}
+    columns = {
+        own: rows.column(given.get(role, own))
+        for role, names in model.columns_.items()
+        for own in model.used({role: names})
+    }
     return Records(columns, rows.source, rows.lines, rows.rows)
 
 
-def _on_dataset(model: Any, name: str, split: str, language: str | None) -> tuple[Any, str]:
+def _on_dataset(model: Any, name: str, split: str, language: str | None, **more: Any) -> tuple[Any, str]:
     """The report on a split, with its out-of-scope companion where it has one, and what its rows are."""
     from elman import datasets
 
@@ -73,6 +78,6 @@ def _on_dataset(model: Any, name: str, split: str, language: str | None) -> tupl
     columns = {own: rows[dataset.fields[role]] for role, own in model.columns_.items()}
     origin = dataset.origin(split, language)
     if model.task != "classifier" or split not in dataset.companions:
-        return model.evaluate(columns), origin
+        return model.evaluate(columns, **more), origin
     beyond = dataset.load(dataset.companions[split], language)[dataset.fields["text"]]
     return model.evaluate(columns, out_of_scope=beyond), origin

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,10 @@ from elman.errors import SettingsError, UnknownNameError
 if TYPE_CHECKING:
     from elman.data import Records
 
-FIGURES = ("f1", "accuracy", "label", "bleu", "wer", "per", "rouge1", "rouge2", "rougeL")
+FIGURES = ("f1", "accuracy", "label", "bleu", "wer", "per", "rouge1", "rouge2", "rougeL", "mse")
 """Those of the dev set that are told, the one that chose the epoch first."""
+NAIVE = ("naive", "seasonal_naive", "drift")
+"""Forecasts that cost nothing, which a forecaster's own stand beside."""
 READING = {
     "source",
     "dataset",
@@ -57,9 +60,8 @@ def fit(given: Mapping[str, Any], command: str) -> None:
     data = _data(given, type(model), command)
     out = Path(given.get("out") or f"runs/{data.name}-{model.cell}")
     _tell_data(data, model, given)
-    tell(
-        f"fit.model.{'both' if model.bidirectional else 'one'}", cell=model.cell, size=model.hidden_size
-    )
+    both = getattr(model, "bidirectional", False)
+    tell(f"fit.model.{'both' if both else 'one'}", cell=model.cell, size=model.hidden_size)
     if under := {name: value for name, value in own.items() if name not in given}:
         tell("fit.own", settings=", ".join(f"{name} {value}" for name, value in under.items()))
     tell("fit.out", out=out)
@@ -74,7 +76,9 @@ def learn(model: Any, data: Data, out: Path, stopped: str) -> None:
         epochs = len(log.read_bytes().splitlines()) if log.is_file() else 0
         tell("fit.finished" if finished else "fit.resumes", out=out, epochs=epochs)
     try:
-        model.fit(data.train, **data.columns, dev=data.dev, out=out, about=data.about)
+        with warnings.catch_warnings():  # what it would warn of is told with the result
+            warnings.simplefilter("ignore", UserWarning)
+            model.fit(data.train, **data.columns, dev=data.dev, out=out, about=data.about)
     except KeyboardInterrupt:
         typer.echo(stopped, err=True)
         raise typer.Exit(130) from None
@@ -137,10 +141,7 @@ def _estimator(given: Mapping[str, Any]) -> Any:
             raise UnknownNameError.among("setting", name, known)
         groups[known[name]][name] = value
     model = kind(**groups[None])
-    for (
-        name,
-        own,
-    ) in defaults.items():  # a task has defaults of its own, which what was given is laid over
+    for name, own in defaults.items():  # the task's own, which what was given is laid over
         if groups[name]:
             model.set_params(**{name: type(own)(**own.model_dump(exclude_unset=True) | groups[name])})
     cells.get(model.cell)  # a wrong name shows before the data are read
@@ -230,8 +231,11 @@ def _of_file(given: Mapping[str, Any], kind: Any, command: str) -> Data:
         train = read(given["source"], **reading)
     dev = read(given["dev"], **reading) if "dev" in given else None
     columns = _columns(kind, {role: given[role] for role in _every_role() & given.keys()})
+    own = kind.roles.get("series")
+    if own in train.names and "series" not in columns:
+        columns["series"] = own
     for rows in (train, train if dev is None else dev):
-        for name in columns.values():
+        for name in kind.used(columns):
             rows.column(name)  # what is missing shows before anything is written
     about = {"source": given["source"], "command": command}
     return Data(Path(given["source"]).stem, train, dev, columns, about)
@@ -270,10 +274,7 @@ def _of_dataset(given: Mapping[str, Any], kind: Any, command: str) -> Data:
 
 
 def _tell_data(data: Data, model: Any, given: Mapping[str, Any]) -> None:
-    from elman.data import holdout
-
-    strata = model.strata(data.train, data.columns)
-    held = 0 if data.dev is not None else len(holdout(strata, seed=model.training.seed)[1])
+    held = 0 if data.dev is not None else len(model.set_aside(data.train, data.columns)[1])
     told = {"rows": len(data.train) - held}
     if model.answers is None:
         tell("fit.train", **told)
@@ -282,7 +283,9 @@ def _tell_data(data: Data, model: Any, given: Mapping[str, Any]) -> None:
         kinds = {str(one) for each in answers for one in (each if isinstance(each, list) else [each])}
         tell(f"fit.train.{model.answers}", kinds=len(kinds), **told)
     if data.dev is None:
-        tell("fit.dev.held" if len(set(strata)) > 1 else "fit.dev.random", rows=held)
+        several = len(set(model.strata(data.train, data.columns))) > 1
+        way = "last" if model.ordered else "held" if several else "random"
+        tell(f"fit.dev.{way}", rows=held)
     else:
         where = "file" if "dev" in given else "split"
         tell(f"fit.dev.{where}", rows=len(data.dev), source=given.get("dev", data.name))
@@ -302,12 +305,20 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
         tell("fit.done.also", figure=say(f"figure.{name}"), value=figures[f"dev_{name}"])
     if not shown:
         tell("fit.done.blind", epochs=epochs, time=time)
+    if "dev_skill" in figures:
+        best = min(figures[f"dev_{name}"] for name in NAIVE)
+        beats = "beats" if figures["dev_skill"] > 0 else "beaten"
+        tell(f"fit.{beats}", **{name: figures[f"dev_{name}"] for name in NAIVE}, best=best)
     run = shlex.quote(str(out))
     tell("fit.model", out=out)
     if "dataset" in data.about:
         language = data.about["language"]
         chosen = f" --language {language}" if language else ""
         tell("command", line=f"elman evaluate {run} --dataset {data.name} --split test{chosen}")
+    if model.ordered:
+        tell("command", line=f"elman predict {run} --level 80")
+        tell("command", line=f"elman inspect {run}")
+        return
     column = data.train.column(data.columns[next(iter(model.roles))])
     texts = (one if isinstance(one, str) else _joined(one) for one in column)
     plain = (one for one in texts if 0 < len(one) <= 60 and one.isprintable() and "'" not in one)

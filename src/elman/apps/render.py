@@ -12,6 +12,7 @@ from rich.text import Text
 
 from elman.answers import (
     Alignment,
+    ForecastReport,
     Prediction,
     Report,
     Tagged,
@@ -27,6 +28,8 @@ SHADES = "·░▒▓█"
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 BAR = 8
 """Cells of a full bar of probability."""
+NAIVE = ("naive", "seasonal_naive", "drift")
+"""Forecasts that cost nothing."""
 ROOMY, NARROW = 100, 70
 """The widths from which gates have digits, and below which beliefs alone are shown."""
 
@@ -189,8 +192,10 @@ def _line(text: str) -> Text:
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 
-def report(result: Report | TagReport | TextReport) -> Table:
+def report(result: Report | TagReport | TextReport | ForecastReport) -> RenderableType:
     """The figures of an evaluation, each with its name; one that there is none of is left out."""
+    if isinstance(result, ForecastReport):
+        return forecasts(result)
     table = Table(box=None, show_header=False, pad_edge=True)
     table.add_column()
     table.add_column(justify="right", style="bold")
@@ -201,6 +206,23 @@ def report(result: Report | TagReport | TextReport) -> Table:
         elif figure is not None and (name != "unseen" or figure):
             table.add_row(say(f"report.{name}"), _figure(name, figure))
     return table
+
+
+def forecasts(result: ForecastReport) -> Group:
+    """The figures of forecasts, beside those of forecasts that cost nothing."""
+    found = result.to_dict()
+    counts = [("forecasts", result.count), ("series", result.series), ("horizon", result.horizon)]
+    facts = Table(box=None, show_header=False, pad_edge=True)
+    for name, value in [*counts, ("skill", f"{result.skill:.4f}")]:
+        facts.add_row(say(f"report.{name}"), str(value))
+    for name, share in (result.coverage or {}).items():
+        facts.add_row(say("report.coverage", level=name), f"{share:.4f}")
+    rows = [
+        [say(f"figure.{figure}"), *(f"{one[figure]:.4f}" for one in (found, *(found[n] for n in NAIVE)))]
+        for figure in ("mae", "rmse", "smape", "scaled_mae", "scaled_mse")
+    ]
+    heads = ["", *(say(f"report.{name}") for name in ("model", *NAIVE))]
+    return Group(facts, "", columns(heads, rows))
 
 
 def _figure(name: str, value: float | str) -> str:

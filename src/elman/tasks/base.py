@@ -38,6 +38,7 @@ class Estimator(ABC):
         optional: roles that only play where a column is named for them.
         answers: the role whose distinct values are worth counting, if any.
         consistent: whether its loss knows `Training.consistency`.
+        ordered: whether rows follow each other in time, so that the last of them are set aside for dev.
         codecs: the codecs, each the attribute `name_` after `fit`, None where it plays no part.
 
     Attributes after `fit`:
@@ -51,6 +52,7 @@ class Estimator(ABC):
     optional: ClassVar[tuple[str, ...]] = ()
     answers: ClassVar[str | None] = None
     consistent: ClassVar[bool] = False
+    ordered: ClassVar[bool] = False
     codecs: ClassVar[tuple[str, ...]]
 
     training: Training
@@ -87,8 +89,7 @@ class Estimator(ABC):
         self.about_ = dict(about or {})
         train = self._rows(source)
         if dev is None:
-            kept, held = holdout(self.strata(train, self.columns_), seed=self.training.seed)
-            train, held_rows = train.select(kept), train.select(held)
+            train, held_rows = self.set_aside(train, self.columns_)
         else:
             held_rows = self._rows(dev)
         prepare = self._learn_codecs(train)
@@ -96,7 +97,7 @@ class Estimator(ABC):
         folder = None if out is None else Path(out)
         if folder is not None:  # only now: a run is not begun with data that cannot be used
             both = [
-                [rows.column(name) for name in self.columns_.values()] for rows in (train, held_rows)
+                [rows.column(name) for name in self.used(self.columns_)] for rows in (train, held_rows)
             ]
             identity = {"task": self.task, **self._config(), "data": runs.checksum(both)}
             runs.begin(folder, identity, {**self.columns_, **self.about_})
@@ -116,6 +117,16 @@ class Estimator(ABC):
 
     def _rows(self, source: Any) -> Records:
         return self._examples(*source) if isinstance(source, tuple) else self._examples(source)
+
+    @classmethod
+    def used(cls, columns: Mapping[str, str]) -> list[str]:
+        """The columns of roles, one after the other."""
+        return list(columns.values())
+
+    def set_aside(self, rows: Records, columns: Mapping[str, str]) -> tuple[Records, Records]:
+        """The rows to train on, and those that are set aside for dev: a tenth, drawn within `strata`."""
+        kept, held = holdout(self.strata(rows, columns), seed=self.training.seed)
+        return rows.select(kept), rows.select(held)
 
     @classmethod
     def strata(cls, rows: Records, columns: Mapping[str, str]) -> Sequence[Hashable]:
@@ -258,10 +269,14 @@ class Estimator(ABC):
                 codec = registry.get("codecs", kept["name"]).restore(kept["config"], files)
             setattr(self, f"{name}_", codec)
         self.figures_, self.history_ = json.loads(saved.files["metrics.json"]), []
+        self._recall(saved)
         self.network_ = self._network()
         self.network_.load_state_dict(saved.tensors)
         self.network_.eval()
         return self
+
+    def _recall(self, saved: Saved) -> None:  # noqa: B027 - most have nothing
+        """Take from a saved model what `_saved` put there beside the rest; the codecs are there already."""
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "network_"):
