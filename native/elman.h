@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 3
+#define ELMAN_ABI 4
 #define ELMAN_API __attribute__((visibility("default")))
 
 /* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
@@ -74,7 +74,9 @@ typedef struct {
   void* grad_initial; /* in: the gradient of the final state; out: that of the initial one */
 } elman_linear;
 
-/* One layer of a stack that goes step by step. A row of weights is scale[row]·weight[row], if there are scales. */
+/* One layer of a stack that goes step by step. A row of weights is scale[row]·weight[row], if there are scales.
+ * In panels, a matrix of rows × depth is rows/64 blocks (the last filled up with zeros) of depth × 64; the last
+ * block of the GRU's weight_hh, which is under a gate, is a matrix by itself. */
 typedef struct {
   int64_t input;
   const void* weight_ih; /* G*hidden × input */
@@ -86,7 +88,7 @@ typedef struct {
 } elman_step_layer;
 
 typedef struct {
-  int32_t cell, weights, layers;
+  int32_t cell, weights, layers, panels; /* panels: whether the weights lie in panels */
   int64_t batch, hidden;
   const elman_step_layer* layer;
   void* h;       /* layers × batch × hidden, replaced by every step */

@@ -17,7 +17,7 @@ import torch  # first: it opens the OpenMP runtime that the library is to share
 
 from elman.errors import BackendError
 
-ABI = 3
+ABI = 4
 _FAULTS = {
     1: "an argument is missing or out of range",
     2: "the offsets do not describe the rows",
@@ -117,6 +117,7 @@ class Steps(Structure):
         ("cell", c_int32),
         ("weights", c_int32),
         ("layers", c_int32),
+        ("panels", c_int32),
         ("batch", c_int64),
         ("hidden", c_int64),
         ("layer", POINTER(StepLayer)),
