@@ -2,6 +2,10 @@
 // row as torch keeps them; they may be stored in fewer bits than the numbers that are computed with.
 #pragma once
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #include "simd.h"
 
 namespace ELMAN_VARIANT {
@@ -25,10 +29,17 @@ inline Vec<float> widen(const Bfloat16* from, int n) {
   return reinterpret_cast<Vec<float>>(words);
 }
 inline Vec<float> widen(const int8_t* from, int n) {
+#if !defined(__AVX2__)
   typedef int8_t Byte __attribute__((vector_size(kBytes / 4), aligned(1), may_alias));
+#endif
   if (__builtin_expect(n == kLanes<float>, 1))
-    return __builtin_convertvector(  // by way of whole numbers: two instructions
-        __builtin_convertvector(*reinterpret_cast<const Byte*>(from), typename Simd<float>::I), Vec<float>);
+#if defined(__AVX512F__)  // GCC makes a long way of it by itself
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#elif defined(__AVX2__)
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+#else
+    return __builtin_convertvector(*reinterpret_cast<const Byte*>(from), Vec<float>);
+#endif
   Vec<float> value{};
   for (int j = 0; j < n; ++j) value[j] = from[j];
   return value;

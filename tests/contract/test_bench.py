@@ -142,7 +142,7 @@ def test_the_command_measures_and_keeps_its_figures(kind: str, only: str, tmp_pa
 @needs_native
 def test_training_is_compared_where_keras_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train.importlib.util, "find_spec", lambda name: None)
-    (row,) = train.rows(quick=True, only=None)
+    (row,) = train.rows(quick=True, only=[])
     assert set(row["curves"]) == {"elman", "packed", "padded"}
     assert row["left_out"] == {
         "keras, jax": "keras is not installed",

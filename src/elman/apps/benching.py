@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from elman.errors import BackendError
 
 
 def bench(
-    kind: str, *, quick: bool, only: str | None, file: str | None, instructions: str | None
+    kind: str, *, quick: bool, only: Sequence[str], file: str | None, instructions: str | None
 ) -> None:
     """Measure, print, and write the figures to a file.
 
@@ -40,12 +41,17 @@ def bench(
             fix="install elman where a C++17 compiler is found",
         )
     tell("bench.start", kind=kind, **bench.machine())
-    found = bench.measure(kind, quick=quick, only=only, tell=_show)
+
+    def told(found: dict[str, Any]) -> None:
+        _show(found["rows"][-1])
+        if file is not None:  # after every case: a measurement that is stopped has its figures so far
+            text = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+            write_bytes(Path(file), text.encode())
+
+    found = bench.measure(kind, quick=quick, only=only, tell=told)
     heads, figures = [say("bench.figure"), say("bench.value")], found["summary"].items()
     show("", columns(heads, [[say(f"bench.{key}"), f"{value:.2f}"] for key, value in figures]))
-    if file is not None:
-        text = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
-        write_bytes(Path(file), text.encode())
+    if file is not None and found["rows"]:
         tell("bench.written", path=file)
 
 

@@ -226,7 +226,7 @@ def list_members(
 def bench(
     kind: Annotated[str, _argument("kind")],
     json_file: Annotated[str | None, _option("json_file", "--json", metavar="FILE")] = None,
-    only: Annotated[str | None, _option("only", metavar="NAME")] = None,
+    only: Annotated[list[str] | None, _option("only", metavar="NAME")] = None,
     instructions: Annotated[str | None, _option("instructions", metavar="NAME")] = None,
     *,
     quick: Annotated[bool, _option("quick", "--quick")] = False,
@@ -234,7 +234,7 @@ def bench(
     """Measure elman against others."""
     from elman.apps import benching
 
-    benching.bench(kind, quick=quick, only=only, file=json_file, instructions=instructions)
+    benching.bench(kind, quick=quick, only=only or (), file=json_file, instructions=instructions)
 
 
 @app.command(help=say("help.demo"))

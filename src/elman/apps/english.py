@@ -57,7 +57,7 @@ MESSAGES = {
     "option.kind": "layers, step, stream, train or growth.",
     "option.json_file": "Write the figures to this file as well.",
     "option.quick": "A few small cases, in about a minute.",
-    "option.only": "The cases whose name has this in it.",
+    "option.only": "The cases whose name has this in it. May be repeated.",
     "option.instructions": "The instruction set to use, for everybody: avx2 or avx512.",
     "option.json": "Print JSON, and nothing else, on standard output.",
     "option.top": "How many labels to show.",

@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from elman.errors import UnknownNameError
@@ -23,40 +23,35 @@ KINDS = ("layers", "step", "stream", "train", "growth")
 
 Row = dict[str, Any]
 Tell = Callable[[Row], None]
-"""What is given each row as soon as it is measured."""
+"""What is given everything found so far, the newest row last, as soon as a row is measured."""
 
 
-def measure(kind: str, *, quick: bool, only: str | None = None, tell: Tell = lambda _: None) -> Row:
+def measure(kind: str, *, quick: bool, only: Sequence[str] = (), tell: Tell = lambda _: None) -> Row:
     """One kind of measurement: its summary, its rows, and the machine it ran on.
 
     Args:
         kind: one of `KINDS`.
         quick: a few small cases, in about a minute, instead of all.
-        only: the cases whose name has this in it.
-        tell: is given each row as soon as it is measured.
+        only: the cases whose name has all of these in it.
+        tell: is given what was found so far after each row, which comes last.
 
     Raises:
         UnknownNameError: no such kind.
         MissingExtraError: what is compared with is not installed.
 
-    >>> sorted(measure("stream", quick=True, only="rnn 64")["machine"])[:2]
+    >>> sorted(measure("stream", quick=True, only=["rnn 64"])["machine"])[:2]
     ['elman', 'instructions']
     """
     if kind not in KINDS:
         raise UnknownNameError.among("benchmark", kind, KINDS)
     module = importlib.import_module(f"elman.apps.bench.{kind}")
-    before = machine()
-    rows = []
+    rows: list[Row] = []
+    found: Row = {"kind": kind, "quick": quick, "machine": machine(), "summary": {}, "rows": rows}
     for row in module.rows(quick=quick, only=only):
-        tell(row)
         rows.append(row)
-    return {
-        "kind": kind,
-        "quick": quick,
-        "machine": before,
-        "summary": module.summary(rows),
-        "rows": rows,
-    }
+        found["summary"] = module.summary(rows)
+        tell(found)
+    return found
 
 
 def machine() -> Row:

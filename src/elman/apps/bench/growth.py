@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ import torch
 from elman.apps.bench import step
 from elman.apps.bench.classifiers import Sizes
 from elman.apps.bench.layers import Case, Contest
-from elman.apps.bench.timing import by_turns, compared
+from elman.apps.bench.timing import by_turns, compared, wanted
 
 MIDDLE = Case("gru", 128, 32, 50, bidirectional=True)
 LAYERS: dict[str, tuple[int, ...]] = {
@@ -48,7 +48,7 @@ print(json.dumps({"seconds": seconds, "kilobytes": after - before}))
 """
 
 
-def rows(*, quick: bool, only: str | None) -> Iterator[dict[str, Any]]:
+def rows(*, quick: bool, only: Sequence[str]) -> Iterator[dict[str, Any]]:
     """One row a point of a curve."""
     for what, values in LAYERS.items():
         for value in values[:3] if quick else values:
@@ -69,7 +69,7 @@ def rows(*, quick: bool, only: str | None) -> Iterator[dict[str, Any]]:
         finally:
             torch.set_num_threads(own)
     for steps in STEPS[:2] if quick else STEPS:
-        if not only or only in f"steps {steps}":
+        if wanted(f"steps {steps}", only):
             yield _long(steps)
 
 
@@ -78,10 +78,10 @@ def _row(
     value: int,
     case: object,
     work: Callable[[], Any],
-    only: str | None,
+    only: Sequence[str],
 ) -> Iterator[dict[str, Any]]:
     name = f"{what} {value}"
-    if only and only not in name:
+    if not wanted(name, only):
         return
     found = compared(by_turns(work(), seconds=0.5))
     row = {"case": f"{name}: {case}", "what": what, "value": value, "training": found}

@@ -6,7 +6,7 @@ outputs; training asks for the gradients of the input and of all weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from elman.apps.bench.timing import Work, best, by_turns, compared, geometric_mean
+from elman.apps.bench.timing import Work, best, by_turns, compared, geometric_mean, wanted
 from elman.apps.bench.torch_paths import PEERS, Gathered, turned
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
@@ -142,12 +142,12 @@ class Contest:
         return work
 
 
-def rows(*, quick: bool, only: str | None) -> Iterator[dict[str, Any]]:
+def rows(*, quick: bool, only: Sequence[str]) -> Iterator[dict[str, Any]]:
     """One row a case: training and forward only."""
     seconds = 0.5 if quick else 1.0
     ceiling = product_ceiling()
     for case in cases(quick=quick):
-        if only and only not in str(case):
+        if not wanted(str(case), only):
             continue
         contest = Contest(case)
         row: dict[str, Any] = {"case": str(case), **vars(case)}

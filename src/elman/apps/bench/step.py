@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from elman.apps.bench import classifiers
 from elman.apps.bench.classifiers import Sizes
 from elman.apps.bench.layers import lengths_of
-from elman.apps.bench.timing import Work, best, by_turns, compared, geometric_mean
+from elman.apps.bench.timing import Work, best, by_turns, compared, geometric_mean, wanted
 from elman.ragged import Ragged
 
 BATCHES = 8
@@ -35,11 +35,11 @@ def cases(*, quick: bool) -> list[tuple[Sizes, int, int]]:
     return [*found, (Sizes("gru", 100_000, 128, 128, 150), 32, 12)]
 
 
-def rows(*, quick: bool, only: str | None) -> Iterator[dict[str, Any]]:
+def rows(*, quick: bool, only: Sequence[str]) -> Iterator[dict[str, Any]]:
     """One row a case."""
     for sizes, batch, mean in cases(quick=quick):
         name = f"bi-{sizes.cell} {sizes.hidden}, batch {batch}, mean {mean}, {sizes.vocabulary} words"
-        if only and only not in name:
+        if not wanted(name, only):
             continue
         row: dict[str, Any] = {"case": name, **vars(sizes), "batch": batch, "mean": mean}
         work = contestants(sizes, batches(sizes, batch, mean))

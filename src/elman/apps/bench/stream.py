@@ -7,14 +7,14 @@ can cost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from elman.apps.bench.timing import Work, by_turns, compared, geometric_mean, repeated
+from elman.apps.bench.timing import Work, by_turns, compared, geometric_mean, repeated, wanted
 from elman.errors import MissingExtraError
 from elman.layers.recurrent import Recurrent
 from elman.layers.stepper import Stepper
@@ -25,12 +25,12 @@ ORDER = {"rnn": (0,), "lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
 """Where each of ONNX's blocks stands in torch's weights: i o f c from i f g o, z r h from r z n."""
 
 
-def rows(*, quick: bool, only: str | None) -> Iterator[dict[str, Any]]:
+def rows(*, quick: bool, only: Sequence[str]) -> Iterator[dict[str, Any]]:
     """One row a cell and size."""
     for hidden in (64, 128) if quick else (64, 128, 256, 512):
         for cell in CELLS:
             name = f"{cell} {hidden}"
-            if only and only not in name:
+            if not wanted(name, only):
                 continue
             work = contestants(cell, hidden)
             often = {one: repeated(call) for one, call in work.items()}

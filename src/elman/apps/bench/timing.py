@@ -11,6 +11,9 @@ from typing import Any
 
 Work = Callable[[], object]
 
+SLOW = 4.0
+"""Seconds of a round from which two rounds are enough: nothing short disturbs what takes so long."""
+
 
 def by_turns(
     contestants: Mapping[str, Work], *, seconds: float = 1.5, least: int = 3, most: int = 40
@@ -31,8 +34,11 @@ def by_turns(
     [3, 3]
     """
     names = list(contestants)
+    began = time.perf_counter()
     for work in contestants.values():
         work()
+    if time.perf_counter() - began > SLOW:
+        least = min(least, 2)
     times: dict[str, list[float]] = {name: [] for name in names}
     began = time.perf_counter()
     gc.collect()
@@ -93,6 +99,15 @@ def geometric_mean(values: Iterable[float]) -> float:
     """
     logs = [math.log(one) for one in values]
     return math.exp(math.fsum(logs) / len(logs))
+
+
+def wanted(name: str, only: Sequence[str]) -> bool:
+    """Whether a case is among those asked for.
+
+    >>> wanted("gru 64, batch 32", ["gru", "batch 32"]), wanted("gru 64", ["lstm"])
+    (True, False)
+    """
+    return all(one in name for one in only)
 
 
 def milliseconds(times: Sequence[float]) -> float:

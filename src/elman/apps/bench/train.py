@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from elman.apps.bench import classifiers
 from elman.apps.bench.classifiers import Sizes
-from elman.apps.bench.timing import geometric_mean
+from elman.apps.bench.timing import geometric_mean, wanted
 from elman.data.batching import Batches
 from elman.ragged import Ragged
 from elman.training import Problem, Training, fit, seeded
@@ -50,12 +50,12 @@ Curve = list[tuple[float, float]]
 """For each epoch the seconds since the beginning, and the dev accuracy."""
 
 
-def rows(*, quick: bool, only: str | None) -> Iterator[dict[str, Any]]:
+def rows(*, quick: bool, only: Sequence[str]) -> Iterator[dict[str, Any]]:
     """One row a cell: the curve of each contestant."""
     for cell in ("gru",) if quick else ("lstm", "gru"):
         task = made_up(cell) if quick else clinc150(cell)
         name = f"{task.name}, bi-{cell} {task.sizes.hidden}"
-        if only and only not in name:
+        if not wanted(name, only):
             continue
         row: dict[str, Any] = {"case": name, "cell": cell, "target": task.target}
         row |= {"curves": {}, "left_out": {}}
