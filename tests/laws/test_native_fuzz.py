@@ -145,14 +145,14 @@ def test_the_library_refuses_a_call_with_anything_missing(data: Any, name: str) 
 
 
 LONG = """
-    import resource, sys, torch
+    import re, torch
     from elman.layers.recurrent import Recurrent
     from elman.ragged import Ragged
     torch.set_num_threads(1)
     layer = Recurrent("{name}", 8, 8)
     def train(steps):
         layer(Ragged.of([torch.randn(steps, 8)])).outputs.values.square().mean().backward()
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
     least = train(1_000)
     some = train(100_000)
     more = train(200_000)
@@ -160,6 +160,7 @@ LONG = """
 """
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 @pytest.mark.parametrize("name", ["lstm", "mingru"])
 def test_the_memory_of_a_long_sequence_grows_as_the_sequence(name: str) -> None:
     """100,000 steps more take what the first 100,000 did: nothing is quadratic."""
@@ -167,4 +168,4 @@ def test_the_memory_of_a_long_sequence_grows_as_the_sequence(name: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     first, second = map(int, done.stdout.split())
-    assert second < 1.3 * first
+    assert 0 < second < 1.3 * first

@@ -147,8 +147,8 @@ MESSAGES = {
     "bench.stream.256.bound": "单条序列的一步，隐藏单元 256，与预先绑定内存的 onnxruntime 相比",
     "bench.train.best": "训练到同样的验证集准确率，与 PyTorch 和 Keras 中最快者相比",
     "bench.growth.mean": "平均长度 200 时每一步的用时，与平均长度 30 时之比",
-    "bench.growth.seconds": "100000 步的用时与 10000 步之比",
-    "bench.growth.kilobytes": "100000 步的内存与 10000 步之比",
+    "bench.growth.seconds": "200000 步的用时与 100000 步之比",
+    "bench.growth.kilobytes": "200000 步的内存与 100000 步之比",
     # --- demo ---
     "demo.start": "elman 演示：一个小小的 {cell} 用语法生成的 {rows} 条句子，\n"
     "同时学会中英文的 {labels} 种智能家居语音命令。无需下载。",

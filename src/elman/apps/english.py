@@ -147,8 +147,8 @@ MESSAGES = {
     "bench.stream.256.bound": "a step at batch 1, hidden 256, over onnxruntime with bound memory",
     "bench.train.best": "fit to the same dev accuracy, over the fastest of PyTorch and Keras",
     "bench.growth.mean": "cost of a step at mean length 200 over that at 30",
-    "bench.growth.seconds": "time of 100,000 steps over that of 10,000",
-    "bench.growth.kilobytes": "memory of 100,000 steps over that of 10,000",
+    "bench.growth.seconds": "time of 200,000 steps over that of 100,000",
+    "bench.growth.kilobytes": "memory of 200,000 steps over that of 100,000",
     # --- demo ---
     "demo.start": "elman demo: one small {cell} learns to tell {labels} voice commands of a smart home apart,\n"
     "in English and in Chinese at once, from {rows} sentences of a grammar. No download.",
