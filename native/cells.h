@@ -16,6 +16,10 @@ struct Way {  // an elman_direction with its types
   T* cells() const { return static_cast<T*>(way.cells); }
   T* candidates() const { return static_cast<T*>(way.candidates); }
   T* grad_gates() const { return static_cast<T*>(way.grad_gates); }
+  // The bias of the block that is under a gate.
+  const T* inner_bias(int block) const {
+    return way.bias_hh ? static_cast<const T*>(way.bias_hh) + block * hidden : nullptr;
+  }
   const T* initial(int n) const { return static_cast<const T*>(way.initial[n]); }
   // The output of the step before, or the initial state; null for zeros.
   const T* h_before(int64_t before, int64_t sequence) const {

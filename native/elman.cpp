@@ -74,7 +74,7 @@ bool sound(const int64_t* offsets, int64_t batch, int64_t rows) {
 }
 
 int32_t check(const elman_scan* scan, bool backward) {
-  if (!scan || !scan->offsets || scan->batch < 0 || scan->rows < 0 || scan->hidden < 1 || scan->cell < 0 ||
+  if (!scan || !scan->offsets || scan->batch < 0 || scan->rows < 0 || scan->input < 1 || scan->hidden < 1 || scan->cell < 0 ||
       scan->cell > ELMAN_GRU || scan->type < 0 || scan->type > ELMAN_FLOAT64 || scan->directions < 1 ||
       scan->directions > 2 || scan->output_stride < scan->hidden)
     return ELMAN_BAD_ARGUMENT;
@@ -82,12 +82,15 @@ int32_t check(const elman_scan* scan, bool backward) {
   for (int d = 0; d < scan->directions; ++d) {
     const elman_direction& way = scan->direction[d];
     const bool lstm = scan->cell == ELMAN_LSTM, gru = scan->cell == ELMAN_GRU;
-    if (!way.weight) return ELMAN_BAD_ARGUMENT;
+    if (!way.weight_ih || !way.weight_hh || !way.bias_ih != !way.bias_hh) return ELMAN_BAD_ARGUMENT;
+    if (backward && (!way.grad_weight_ih || !way.grad_weight_hh ||
+                     (way.bias_ih && (!way.grad_bias_ih || !way.grad_bias_hh))))
+      return ELMAN_BAD_ARGUMENT;
     if (scan->rows == 0) continue;  // a matrix without rows has no address
-    if (!way.gates || !way.outputs || (lstm && !way.cells) ||
+    if (!scan->x || !way.gates || !way.outputs || (lstm && !way.cells) ||
         (gru && (scan->keep || backward) && !way.candidates))
       return ELMAN_BAD_ARGUMENT;
-    if (backward && (!way.grad_gates || !way.grad_bias || !way.grad_initial[0] ||
+    if (backward && (!way.grad_gates || !way.grad_initial[0] ||
                      (lstm && !way.grad_initial[1]) || !scan->keep ||
                      (way.grad_outputs && scan->grad_stride < scan->hidden)))
       return ELMAN_BAD_ARGUMENT;

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 2
+#define ELMAN_ABI 4
 #define ELMAN_API __attribute__((visibility("default")))
 
 /* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
@@ -27,9 +27,11 @@ enum elman_status { ELMAN_OK = 0, ELMAN_BAD_ARGUMENT = 1, ELMAN_BAD_OFFSETS = 2,
 /* One direction of one layer. G is the number of blocks: 1 RNN, 4 LSTM (i f g o), 3 GRU (r z n). */
 typedef struct {
   int32_t reverse;
-  const void* weight;   /* G*hidden × hidden, torch's weight_hh */
-  const void* bias;     /* GRU: b_hn, hidden; else null */
-  void* gates;          /* rows × G*hidden: projections in, gates out */
+  const void* weight_ih; /* G*hidden × input */
+  const void* weight_hh; /* G*hidden × hidden */
+  const void* bias_ih;   /* G*hidden each; both null for none */
+  const void* bias_hh;
+  void* gates;          /* rows × G*hidden; where nothing is kept, memory to work with */
   void* outputs;        /* rows × hidden, its rows output_stride apart */
   void* cells;          /* LSTM: c, rows × hidden (batch × hidden where nothing is kept) */
   void* candidates;     /* GRU: W_hn·h + b_hn, rows × hidden; null where nothing is kept */
@@ -40,13 +42,18 @@ typedef struct {
   const void* grad_final[2];
   void* grad_gates;     /* rows × G*hidden; the GRU has a fourth block, the gradient of W_hn·h + b_hn */
   void* grad_initial[2];
-  void* grad_bias;      /* the column sums of grad_gates */
+  void* grad_weight_ih;
+  void* grad_weight_hh;
+  void* grad_bias_ih;   /* null where there are no biases */
+  void* grad_bias_hh;
 } elman_direction;
 
 typedef struct {
   int32_t cell, type, directions, threads, keep;
-  int64_t batch, rows, hidden, output_stride, grad_stride;
+  int64_t batch, rows, input, hidden, output_stride, grad_stride;
   const int64_t* offsets;
+  const void* x;   /* rows × input */
+  void* grad_x;    /* backward only: the same; null for not wanted */
   elman_direction direction[2];
 } elman_scan;
 
@@ -67,7 +74,9 @@ typedef struct {
   void* grad_initial; /* in: the gradient of the final state; out: that of the initial one */
 } elman_linear;
 
-/* One layer of a stack that goes step by step. A row of weights is scale[row]·weight[row], if there are scales. */
+/* One layer of a stack that goes step by step. A row of weights is scale[row]·weight[row], if there are scales.
+ * In panels, a matrix of rows × depth is rows/64 blocks (the last filled up with zeros) of depth × 64; the last
+ * block of the GRU's weight_hh, which is under a gate, is a matrix by itself. */
 typedef struct {
   int64_t input;
   const void* weight_ih; /* G*hidden × input */
@@ -79,7 +88,7 @@ typedef struct {
 } elman_step_layer;
 
 typedef struct {
-  int32_t cell, weights, layers;
+  int32_t cell, weights, layers, panels; /* panels: whether the weights lie in panels */
   int64_t batch, hidden;
   const elman_step_layer* layer;
   void* h;       /* layers × batch × hidden, replaced by every step */

@@ -101,7 +101,7 @@ struct Walker {
         const int n = std::max(lanes(at), 0);
         for (int block = 0; block < G; ++block) {
           const T* from = on.gates() + (row[m] * G + block) * hidden;
-          if (Cell::kInside == block) from = static_cast<const T*>(on.way.bias);
+          if (Cell::kInside == block) from = on.inner_bias(Cell::kInside);
           acc[m * N + block * wide + w] = from && n ? load(from + at, n) : Vec<T>{};
         }
       }

@@ -2,6 +2,10 @@
 // row as torch keeps them; they may be stored in fewer bits than the numbers that are computed with.
 #pragma once
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #include "simd.h"
 
 namespace ELMAN_VARIANT {
@@ -25,9 +29,17 @@ inline Vec<float> widen(const Bfloat16* from, int n) {
   return reinterpret_cast<Vec<float>>(words);
 }
 inline Vec<float> widen(const int8_t* from, int n) {
+#if !defined(__AVX2__)
   typedef int8_t Byte __attribute__((vector_size(kBytes / 4), aligned(1), may_alias));
+#endif
   if (__builtin_expect(n == kLanes<float>, 1))
+#if defined(__AVX512F__)  // GCC makes a long way of it by itself
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#elif defined(__AVX2__)
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+#else
     return __builtin_convertvector(*reinterpret_cast<const Byte*>(from), Vec<float>);
+#endif
   Vec<float> value{};
   for (int j = 0; j < n; ++j) value[j] = from[j];
   return value;
@@ -73,9 +85,52 @@ void product(const W* weight, const T* scale, const T* bias, const T* x, int64_t
   }
 }
 
+// The same over panels of 64 rows: a vector is a number of each of several rows, and nothing is summed across.
+constexpr int64_t kPanel = 64;
+
+template <class T, class W>
+void panel_product(const W* weight, const T* scale, const T* bias, const T* x, int64_t rows, int64_t depth, bool more,
+                   T* out) {
+  constexpr int L = kLanes<T>, V = kPanel / L > 8 ? 8 : kPanel / L;
+  constexpr int U = V < 8 ? 2 : 1;  // so many sums that none waits for itself
+  for (int64_t row = 0; row < rows; row += kPanel, weight += kPanel * depth)
+    for (int64_t part = row; part < std::min(row + kPanel, rows); part += V * L) {
+      const W* w = weight + (part - row);
+      Vec<T> sum[U][V] = {};
+      int64_t k = 0;
+      for (; k + U <= depth; k += U) {
+#pragma GCC unroll 2
+        for (int u = 0; u < U; ++u)
+#pragma GCC unroll 8
+          for (int v = 0; v < V; ++v) sum[u][v] += widen(w + (k + u) * kPanel + v * L, L) * x[k + u];
+      }
+      for (; k < depth; ++k)
+        for (int v = 0; v < V; ++v) sum[0][v] += widen(w + k * kPanel + v * L, L) * x[k];
+      for (int v = 0; v < V; ++v) {
+        const int64_t at = part + v * L;
+        const int n = static_cast<int>(std::min<int64_t>(L, rows - at));
+        if (n <= 0) break;
+        Vec<T> value = sum[0][v];
+        for (int u = 1; u < U; ++u) value += sum[u][v];
+        if (scale) value *= load(scale + at, n);
+        if (bias) value += load(bias + at, n);
+        if (more) value += load(out + at, n);
+        store(out + at, value, n);
+      }
+    }
+}
+
 template <class T, class W>
 struct Stepper {
   const elman_stepper& on;
+
+  void multiply(const W* weight, const T* scale, const T* bias, const T* x, int64_t rows, int64_t depth, bool more,
+                T* out) const {
+    if (on.panels)
+      panel_product<T, W>(weight, scale, bias, x, rows, depth, more, out);
+    else
+      product<T, W>(weight, scale, bias, x, rows, depth, more, out);
+  }
 
   // A layer's step of one sequence: `in` goes in, `h` (and `c`) are replaced.
   void layer(const elman_step_layer& one, const T* in, T* h, T* c, T* p) const {
@@ -86,11 +141,11 @@ struct Stepper {
     const auto* u = static_cast<const W*>(one.weight_hh);
     const auto *sw = static_cast<const T*>(one.scale_ih), *su = static_cast<const T*>(one.scale_hh);
     const auto *bw = static_cast<const T*>(one.bias_ih), *bu = static_cast<const T*>(one.bias_hh);
-    product<T, W>(w, sw, bw, in, rows, one.input, false, p);
-    if (!linear) product<T, W>(u, su, bu, h, joined, hidden, true, p);
+    multiply(w, sw, bw, in, rows, one.input, false, p);
+    if (!linear) multiply(u, su, bu, h, joined, hidden, true, p);
     if (gru)  // the third block stays apart: it is under the reset gate
-      product<T, W>(u + joined * hidden, su ? su + joined : nullptr, bu ? bu + joined : nullptr, h, hidden, hidden,
-                    false, p + rows);
+      multiply(u + (on.panels ? (joined + kPanel - 1) / kPanel * kPanel : joined) * hidden, su ? su + joined : nullptr,
+               bu ? bu + joined : nullptr, h, hidden, hidden, false, p + rows);
     for (int64_t j = 0; j < hidden; j += kLanes<T>) {
       const int n = static_cast<int>(std::min<int64_t>(kLanes<T>, hidden - j));
       const Vec<T> a = load(p + j, n);

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "linear.h"
+#include "product.h"
 #include "scan.h"
 #include "step.h"
 #include "variant.h"
@@ -15,94 +16,134 @@
 namespace ELMAN_VARIANT {
 namespace {
 
+// Where a call keeps what it makes for itself, and what its threads share.
 template <class T, class Cell, bool kBackward>
-void go(const elman_scan& scan, const int64_t* order) {
+struct Plan {
   using S = Shape<Cell, kBackward>;
-  const int64_t hidden = scan.hidden, depth = kBackward ? Cell::kBlocks * hidden : hidden;
+  const elman_scan& scan;
+  const int asked = std::max(1, scan.threads), ways = scan.directions;
+  const int64_t hidden = scan.hidden, projected = Cell::kBlocks * hidden, input = scan.input;
+  // The recurrence, and the projection (forwards) or the gradient of the input (backwards).
+  const int64_t depth = kBackward ? projected : hidden;
+  const int64_t groups = Panels<T>::groups(hidden, S::wide);
   const int64_t panel_size = Panels<T>::size(hidden, depth, S::kBlocks, S::wide);
-  const int64_t groups = Panels<T>::groups(hidden, S::wide), sum_size = Cell::kGradBlocks * hidden;
-  const int64_t kept = 2 * sum_size;  // a sum, and what rounding has lost of it
-  const int ways = scan.directions;
-  const int asked = std::max(1, scan.threads);
+  const int64_t outer_depth = kBackward ? projected : input, outer_columns = kBackward ? input : projected;
+  const int64_t outer_groups = pieces(outer_columns, kColumns<T>);
+  const int64_t outer_size = panels_size<T>(outer_depth, outer_columns);
+  const bool outer = !kBackward || scan.grad_x;
+  // Of each thread: the sums of a direction and what rounding has lost of them, and a block of panels.
+  const int64_t sum_size = Cell::kGradBlocks * hidden, kept = pieces(2 * sum_size, 16) * 16;
+  const int64_t block_size = kDeep * (pieces(std::max(input, hidden), kColumns<T>) * kColumns<T> + kTall);
+  // Multiples of 64 bytes, all of them.
+  T *panels = nullptr, *outer_panels = nullptr, *sums = nullptr, *blocks = nullptr, *biases = nullptr;
 
-  thread_local Arena arena;
-  const size_t sums_at = panel_size * ways, elements = sums_at + (kBackward ? kept * ways * asked : 0);
-  T* memory = static_cast<T*>(arena.of(elements * sizeof(T)));
-  if (!memory) throw std::bad_alloc();
-  if (kBackward) std::memset(static_cast<void*>(memory + sums_at), 0, kept * ways * asked * sizeof(T));
+  Plan(const elman_scan& given, Arena& arena) : scan(given) {
+    const int64_t bias_size = pieces(projected, 16) * 16;
+    const int64_t own = kBackward ? (kept * ways + block_size) * asked : bias_size * ways;
+    T* at = static_cast<T*>(arena.of((panel_size + outer_size) * ways * sizeof(T) + own * sizeof(T)));
+    if (!at) throw std::bad_alloc();
+    panels = at, outer_panels = at += panel_size * ways, at += outer_size * ways;
+    if (!kBackward) {
+      biases = at;
+      for (int d = 0; d < ways; ++d) add_biases(scan.direction[d], biases + d * bias_size);
+    } else {
+      sums = at, blocks = at + kept * ways * asked;
+      std::memset(static_cast<void*>(sums), 0, kept * ways * asked * sizeof(T));
+    }
+  }
 
-  Team teams[2];
-  std::vector<Rows> all;  // every sequence of each direction
-  for (int d = 0; d < ways; ++d) all.emplace_back(scan, scan.direction[d], order, 0, 1);
-  // The first step that finds only a few sequences running.
-  const auto& lengths = all[0].length;
-  const int64_t few = scan.batch >= kFew ? lengths[kFew - 1] : 0;
+  // The biases of the projection; one under a gate is added there.
+  void add_biases(const elman_direction& way, T* sum) const {
+    const T *ih = static_cast<const T*>(way.bias_ih), *hh = static_cast<const T*>(way.bias_hh);
+    for (int64_t j = 0; j < projected; ++j)
+      sum[j] = !ih ? T(0) : j / hidden == Cell::kInside ? ih[j] : ih[j] + hh[j];
+  }
+  const T* bias(int d) const { return biases + d * (pieces(projected, 16) * 16); }
 
-#ifdef _OPENMP
-#pragma omp parallel num_threads(asked) if (asked > 1)
-#endif
-  {
-#ifdef _OPENMP
-    const int threads = omp_get_num_threads(), thread = omp_get_thread_num();
-#else
-    const int threads = 1, thread = 0;
-#endif
-    // Two directions go to the two halves of the threads, if there are halves.
-    const bool halves = ways == 2 && threads % 2 == 0;
-    const int size = halves ? threads / 2 : threads;
-    if (thread == 0) teams[0].size = teams[1].size = size;
+  void pack(int thread, int threads) const {
     for (int64_t job = thread; job < groups * ways; job += threads) {
       const int d = static_cast<int>(job / groups);
-      const T* weight = static_cast<const T*>(scan.direction[d].weight);
-      T* panels = memory + d * panel_size;
+      const T* weight = static_cast<const T*>(scan.direction[d].weight_hh);
       if (kBackward)
-        pack_backward(weight, panels, job % groups, hidden, depth, S::wide);
+        pack_backward(weight, panels + d * panel_size, job % groups, hidden, depth, S::wide);
       else
-        pack_forward(weight, panels, job % groups, hidden, S::kBlocks, S::wide);
+        pack_forward(weight, panels + d * panel_size, job % groups, hidden, depth, S::kBlocks, S::wide);
     }
-#ifdef _OPENMP
-#pragma omp barrier
-#endif
+    if (!outer) return;
+    for (int64_t job = thread; job < outer_groups * ways; job += threads) {
+      const int d = static_cast<int>(job / outer_groups);
+      const T* weight = static_cast<const T*>(scan.direction[d].weight_ih);
+      T* to = outer_panels + d * outer_size;
+      if (kBackward)
+        pack_backward(weight, to, job % outer_groups, outer_columns, outer_depth, kWide);
+      else
+        pack_forward(weight, to, job % outer_groups, outer_columns, outer_depth, 1, kWide);
+    }
+  }
+
+  // P = X·W_ihᵀ + b, or dX = Σ dP·W_ih over the directions: this thread's rows.
+  void outer_product(int thread, int threads) const {
+    const int64_t tiles = pieces(scan.rows, kTall), from = tiles * thread / threads * kTall;
+    const int64_t to = std::min(tiles * (thread + 1) / threads * kTall, scan.rows);
     for (int d = 0; d < ways; ++d) {
-      if (halves && thread / size != d) continue;
-      const int part = halves ? thread % size : thread;
-      const Way<T> on{scan.direction[d], hidden, scan.output_stride, scan.grad_stride, scan.keep != 0};
-      const Walker<T, Cell> walker{scan, on, memory + d * panel_size,
-                                   memory + sums_at + (d * asked + part) * kept};
-      const int64_t first = groups * part / size, last = groups * (part + 1) / size;
-      const int64_t longest = all[d].longest(), shared = size == 1 ? longest : few;
-      const Rows mine(scan, scan.direction[d], order, part, size);
-      Team* team = size == 1 ? nullptr : &teams[d];
-      if (!kBackward) {
-        walker.forward(mine, 0, std::min(mine.longest(), shared), 0, groups, nullptr);
-        if (team) team->meet();
-        walker.forward(all[d], shared, longest, first, last, team);
-      } else {
-        walker.backward(all[d], shared, longest, first, last, team);
-        if (team) team->meet();
-        if (shared > 0) walker.backward(mine, 0, std::min(mine.longest(), shared), 0, groups, nullptr);
+      const elman_direction& way = scan.direction[d];
+      const T* from_panels = outer_panels + d * outer_size;
+      if (kBackward)
+        rows_product<T>(static_cast<const T*>(way.grad_gates), Cell::kGradBlocks * hidden, from_panels, projected,
+                        input, nullptr, d > 0, static_cast<T*>(scan.grad_x), from, to);
+      else
+        rows_product<T>(static_cast<const T*>(scan.x), input, from_panels, input, projected, bias(d), false,
+                        static_cast<T*>(way.gates), from, to);
+    }
+  }
+
+  // dW_ih = dPᵀ·X and dW_hh = dPᵀ·H[t-1] of one direction: the rows of both that are this part's.
+  void weights(int d, int part, int parts, T* memory) const {
+    const elman_direction& way = scan.direction[d];
+    const int64_t tiles = pieces(projected, kTall), from = tiles * part / parts * kTall;
+    const int64_t to = std::min(tiles * (part + 1) / parts * kTall, projected);
+    const T* grads = static_cast<const T*>(way.grad_gates);
+    const int64_t stride = Cell::kGradBlocks * hidden;
+    const T* x = static_cast<const T*>(scan.x);
+    sums_product<T>(grads, stride, scan.rows, [&](int64_t row) { return x + row * input; }, input,
+                    static_cast<T*>(way.grad_weight_ih), from, to, memory);
+    const Way<T> on{way, hidden, scan.output_stride, scan.grad_stride, true};
+    int64_t sequence = 0;
+    const auto before = [&](int64_t row) {
+      if (row < scan.offsets[sequence]) sequence = 0;
+      while (row >= scan.offsets[sequence + 1]) ++sequence;
+      const bool first = row == (way.reverse ? scan.offsets[sequence + 1] - 1 : scan.offsets[sequence]);
+      return on.h_before(first ? -1 : way.reverse ? row + 1 : row - 1, sequence);
+    };
+    T* out = static_cast<T*>(way.grad_weight_hh);
+    // A block under a gate: its own gradient lies behind all the others.
+    const int64_t plain = Cell::kInside < 0 ? projected : Cell::kInside * hidden;
+    if (from < plain) sums_product<T>(grads, stride, scan.rows, before, hidden, out, from, std::min(to, plain), memory);
+    if (to > plain)
+      sums_product<T>(grads + hidden, stride, scan.rows, before, hidden, out, std::max(from, plain), to, memory);
+  }
+
+  void finish_biases(int d) const {
+    const elman_direction& way = scan.direction[d];
+    if (!way.bias_ih) return;
+    T *ih = static_cast<T*>(way.grad_bias_ih), *hh = static_cast<T*>(way.grad_bias_hh);
+    for (int64_t j = 0; j < projected; ++j) {
+      const int64_t own = j / hidden == Cell::kInside ? j + hidden : j;
+      ih[j] = hh[j] = T(0);
+      for (int part = 0; part < asked; ++part) {
+        const T* sum = sums + (d * asked + part) * kept;
+        ih[j] += sum[j], hh[j] += sum[own];
       }
     }
   }
-  for (int d = 0; d < ways; ++d) {
+
+  void finish_states(int d, const Rows& rows) const {
     const elman_direction& way = scan.direction[d];
-    if (kBackward) {
-      T* sum = static_cast<T*>(way.grad_bias);
-      const T* parts = memory + sums_at + d * asked * kept;
-      for (int64_t j = 0; j < sum_size; ++j) {
-        T total = 0;
-        for (int part = 0; part < asked; ++part) total += parts[part * kept + j];
-        sum[j] = total;
-      }
-      continue;
-    }
     const Way<T> on{way, hidden, scan.output_stride, scan.grad_stride, scan.keep != 0};
     for (int64_t i = 0; i < scan.batch; ++i) {
-      const int64_t b = all[d].sequence[i], length = all[d].length[i];
-      const int64_t last = length ? all[d].row(i, length - 1) : -1;
-      const T* h = on.h_before(last, b);
-      const T* c = way.final[1] ? on.c_before(last, b) : nullptr;
-      const T* from[2] = {h, c};
+      const int64_t b = rows.sequence[i], length = rows.length[i];
+      const int64_t last = length ? rows.row(i, length - 1) : -1;
+      const T* from[2] = {on.h_before(last, b), way.final[1] ? on.c_before(last, b) : nullptr};
       for (int n = 0; n < 2; ++n) {
         T* to = static_cast<T*>(way.final[n]);
         if (!to) continue;
@@ -113,6 +154,77 @@ void go(const elman_scan& scan, const int64_t* order) {
       }
     }
   }
+};
+
+// Waits for the other threads of the call.
+inline void barrier() {
+#ifdef _OPENMP
+#pragma omp barrier
+#endif
+}
+
+template <class T, class Cell, bool kBackward>
+void go(const elman_scan& scan, const int64_t* order) {
+  thread_local Arena arena;
+  const Plan<T, Cell, kBackward> plan(scan, arena);
+  Team teams[2];
+  std::vector<Rows> all;  // every sequence of each direction
+  for (int d = 0; d < plan.ways; ++d) all.emplace_back(scan, scan.direction[d], order, 0, 1);
+  // The first step that finds only a few sequences running.
+  const int64_t few = scan.batch >= kFew ? all[0].length[kFew - 1] : 0;
+
+#ifdef _OPENMP
+#pragma omp parallel num_threads(plan.asked) if (plan.asked > 1)
+#endif
+  {
+#ifdef _OPENMP
+    const int threads = omp_get_num_threads(), thread = omp_get_thread_num();
+#else
+    const int threads = 1, thread = 0;
+#endif
+    // Two directions go to the two halves of the threads, if there are halves.
+    const bool halves = plan.ways == 2 && threads % 2 == 0;
+    const int size = halves ? threads / 2 : threads;
+    if (thread == 0) teams[0].size = teams[1].size = size;
+    plan.pack(thread, threads);
+    barrier();
+    if (!kBackward) {
+      plan.outer_product(thread, threads);
+      barrier();
+    }
+    for (int d = 0; d < plan.ways; ++d) {
+      if (halves && thread / size != d) continue;
+      const int part = halves ? thread % size : thread;
+      const Way<T> on{scan.direction[d], scan.hidden, scan.output_stride, scan.grad_stride, scan.keep != 0};
+      const Walker<T, Cell> walker{scan, on, plan.panels + d * plan.panel_size,
+                                   plan.sums + (d * plan.asked + part) * plan.kept};
+      const int64_t first = plan.groups * part / size, last = plan.groups * (part + 1) / size;
+      const int64_t longest = all[d].longest(), shared = size == 1 ? longest : few;
+      const Rows mine(scan, scan.direction[d], order, part, size);
+      Team* team = size == 1 ? nullptr : &teams[d];
+      if (!kBackward) {
+        walker.forward(mine, 0, std::min(mine.longest(), shared), 0, plan.groups, nullptr);
+        if (team) team->meet();
+        walker.forward(all[d], shared, longest, first, last, team);
+      } else {
+        walker.backward(all[d], shared, longest, first, last, team);
+        if (team) team->meet();
+        if (shared > 0) walker.backward(mine, 0, std::min(mine.longest(), shared), 0, plan.groups, nullptr);
+      }
+    }
+    if (kBackward) {
+      barrier();
+      if (plan.outer) plan.outer_product(thread, threads);
+      for (int d = 0; d < plan.ways; ++d)
+        if (!halves || thread / size == d)
+          plan.weights(d, halves ? thread % size : thread, size, plan.blocks + thread * plan.block_size);
+    }
+  }
+  for (int d = 0; d < plan.ways; ++d)
+    if (kBackward)
+      plan.finish_biases(d);
+    else
+      plan.finish_states(d, all[d]);
 }
 
 template <class T, bool kBackward>

@@ -164,7 +164,12 @@ class Ragged:
 
     def with_values(self, values: Tensor) -> Ragged:
         """The same lengths with other values, one row a step."""
-        return Ragged(values, self.offsets)
+        if torch.compiler.is_compiling() or values.shape[:1] != self.values.shape[:1]:
+            return Ragged(values, self.offsets)
+        # The offsets were looked at when this batch was made, and what follows from them is kept.
+        other = Ragged.__new__(Ragged)
+        other.__dict__.update(self.__dict__, values=values)
+        return other
 
     def to(self, *args: Any, **kwargs: Any) -> Ragged:
         """`values.to(...)`, the offsets following to the same device."""

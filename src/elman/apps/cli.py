@@ -272,6 +272,21 @@ def list_members(
     listing.show_families(family, as_json=as_json)
 
 
+@app.command(help=say("help.bench"))
+def bench(
+    kind: Annotated[str, _argument("kind")],
+    json_file: Annotated[str | None, _option("json_file", "--json", metavar="FILE")] = None,
+    only: Annotated[list[str] | None, _option("only", metavar="NAME")] = None,
+    instructions: Annotated[str | None, _option("instructions", metavar="NAME")] = None,
+    *,
+    quick: Annotated[bool, _option("quick", "--quick")] = False,
+) -> None:
+    """Measure elman against others."""
+    from elman.apps import benching
+
+    benching.bench(kind, quick=quick, only=only or (), file=json_file, instructions=instructions)
+
+
 @app.command(help=say("help.demo"))
 def demo() -> None:
     """Train a small model and look inside it."""

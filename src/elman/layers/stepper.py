@@ -70,7 +70,9 @@ class Stepper:
         self._output = self._state[0][-1]
         self._shape, self._dtype = torch.Size((batch, recurrent.input_size)), like.dtype
         self._stack = (
-            stepping.Stack(self._cells, self._state, kinds) if stepping.supports(self._cells) else None
+            stepping.Stack(self._cells, self._state, kinds, panels=True)
+            if stepping.supports(self._cells)
+            else None
         )
         if self._stack is not None:
             library.check_step(self._stack.call)

@@ -17,7 +17,7 @@ import torch  # first: it opens the OpenMP runtime that the library is to share
 
 from elman.errors import BackendError
 
-ABI = 2
+ABI = 4
 _FAULTS = {
     1: "an argument is missing or out of range",
     2: "the offsets do not describe the rows",
@@ -30,8 +30,10 @@ class Direction(Structure):
 
     _fields_ = [
         ("reverse", c_int32),
-        ("weight", c_void_p),
-        ("bias", c_void_p),
+        ("weight_ih", c_void_p),
+        ("weight_hh", c_void_p),
+        ("bias_ih", c_void_p),
+        ("bias_hh", c_void_p),
         ("gates", c_void_p),
         ("outputs", c_void_p),
         ("cells", c_void_p),
@@ -42,7 +44,10 @@ class Direction(Structure):
         ("grad_final", c_void_p * 2),
         ("grad_gates", c_void_p),
         ("grad_initial", c_void_p * 2),
-        ("grad_bias", c_void_p),
+        ("grad_weight_ih", c_void_p),
+        ("grad_weight_hh", c_void_p),
+        ("grad_bias_ih", c_void_p),
+        ("grad_bias_hh", c_void_p),
     ]
 
 
@@ -57,10 +62,13 @@ class Call(Structure):
         ("keep", c_int32),
         ("batch", c_int64),
         ("rows", c_int64),
+        ("input", c_int64),
         ("hidden", c_int64),
         ("output_stride", c_int64),
         ("grad_stride", c_int64),
         ("offsets", c_void_p),
+        ("x", c_void_p),
+        ("grad_x", c_void_p),
         ("direction", Direction * 2),
     ]
 
@@ -109,6 +117,7 @@ class Steps(Structure):
         ("cell", c_int32),
         ("weights", c_int32),
         ("layers", c_int32),
+        ("panels", c_int32),
         ("batch", c_int64),
         ("hidden", c_int64),
         ("layer", POINTER(StepLayer)),

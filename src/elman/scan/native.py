@@ -1,7 +1,6 @@
 """The fast scan on a CPU: one layer, in one direction or both, as one operator of torch.
 
-Only the recurrence itself is compiled. What is a large matrix product (the projection of all steps, and
-the gradients of the input and of the weights) is left to torch:
+A call of the compiled library is the whole layer, with the large matrix products before and after:
 
     forward     P = X·W_ihᵀ + b            then, step by step: gates, outputs from P and W_hh
     backward    dP step by step            then dX = dP·W_ih, dW_ih = dPᵀ·X, dW_hh = dPᵀ·H[t-1]
@@ -112,31 +111,32 @@ class _Layer:
         self.cell, self.bias, self.directions = cell, bias, len(self.parts)
         self.width = self.directions * self.hidden
 
-    def reversed(self, direction: int, *, reverse: bool) -> bool:
-        return reverse or direction == 1
-
-    def call(self, x: Tensor, offsets: Tensor, outputs: Tensor, *, keep: bool) -> library.Call:
+    def call(
+        self, x: Tensor, offsets: Tensor, initial: Sequence[Tensor], outputs: Tensor, *, reverse: bool
+    ) -> library.Call:
+        """What both passes are given. What it points at must live as long as the call."""
         call = library.Call()
         call.cell, call.type, call.directions = _NUMBERS[self.cell], _TYPES[x.dtype], self.directions
-        call.threads, call.keep = torch.get_num_threads(), keep
-        call.batch, call.rows, call.hidden = self.batch, self.rows, self.hidden
-        call.output_stride, call.offsets = self.width, offsets.data_ptr()
-        for n in range(self.directions):
-            call.direction[n].outputs = outputs.data_ptr() + n * self.hidden * x.element_size()
+        call.threads, call.keep = torch.get_num_threads(), True
+        call.batch, call.rows, call.input, call.hidden = self.batch, self.rows, x.shape[1], self.hidden
+        call.output_stride, call.offsets, call.x = self.width, offsets.data_ptr(), x.data_ptr()
+        for n, part in enumerate(self.parts):
+            way = call.direction[n]
+            way.reverse, way.weight_ih, way.weight_hh = reverse or n == 1, _at(part[0]), _at(part[1])
+            if self.bias:
+                way.bias_ih, way.bias_hh = _at(part[2]), _at(part[3])
+            way.outputs = outputs.data_ptr() + n * self.hidden * x.element_size()
+            for number, one in enumerate(initial):
+                way.initial[number] = _at(one, n)
         return call
-
-    def projection_bias(self, part: Sequence[Tensor]) -> Tensor | None:
-        if not self.bias:
-            return None
-        if self.cell != "gru":
-            return part[2] + part[3]
-        both = part[2].clone()
-        both[: 2 * self.hidden] += part[3][: 2 * self.hidden]
-        return both
 
 
 def _at(tensor: Tensor, number: int = 0) -> int:
     return tensor.data_ptr() + number * tensor.stride(0) * tensor.element_size()
+
+
+def _dense(tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [one.contiguous() for one in tensors]
 
 
 def _recurrent(  # noqa: PLR0913 - the operator's own arguments
@@ -149,41 +149,21 @@ def _recurrent(  # noqa: PLR0913 - the operator's own arguments
     reverse: bool,  # noqa: FBT001
     keep: bool,  # noqa: FBT001
 ) -> tuple[Tensor, ...]:
+    x, offsets, weights, initial = x.contiguous(), offsets.contiguous(), _dense(weights), _dense(initial)
     layer = _Layer(x, offsets, weights, initial, cell, bias=bias)
-    ways, rows, batch, hidden = layer.directions, layer.rows, layer.batch, layer.hidden
     outputs, h, c, gates, memory, inside = _empty(x, layer, keep=keep)
-    offsets, initial = offsets.contiguous(), [one.contiguous() for one in initial]
-    x = x.contiguous()
-    call = layer.call(x, offsets, outputs, keep=keep)
-    held: list[Tensor] = []  # what the call points at must live as long as the call
+    call = layer.call(x, offsets, initial, outputs, reverse=reverse)
+    call.keep = keep
     if not keep:
-        gates = x.new_empty(ways, rows, layer.blocks * hidden)
-        memory = x.new_empty(ways, batch, hidden) if cell == "lstm" else memory
-    for n, part in enumerate(layer.parts):
-        projection, weight = layer.projection_bias(part), part[1].contiguous()
-        if projection is None:
-            torch.mm(x, part[0].t(), out=gates[n])
-        else:
-            torch.addmm(projection, x, part[0].t(), out=gates[n])
+        gates = x.new_empty(layer.directions, layer.rows, layer.blocks * layer.hidden)
+        memory = x.new_empty(layer.directions, layer.batch, layer.hidden) if cell == "lstm" else memory
+    for n in range(layer.directions):
         way = call.direction[n]
-        way.reverse, way.weight, way.gates = (
-            layer.reversed(n, reverse=reverse),
-            _at(weight),
-            _at(gates, n),
-        )
-        held.append(weight)
-        if cell == "gru":
-            if bias:
-                inner = part[3][2 * hidden :].contiguous()
-                way.bias = _at(inner)
-                held.append(inner)
-            if keep:
-                way.candidates = _at(inside, n)
+        way.gates, way.final[0] = _at(gates, n), _at(h, n)
+        if cell == "gru" and keep:
+            way.candidates = _at(inside, n)
         if cell == "lstm":
             way.cells, way.final[1] = _at(memory, n), _at(c, n)
-        way.final[0] = _at(h, n)
-        for number, one in enumerate(initial):
-            way.initial[number] = _at(one, n)
     library.run("elman_forward", call)
     if not keep:
         gates = memory = x.new_empty(0)
@@ -225,12 +205,10 @@ def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
     reverse: bool,  # noqa: FBT001
     need_x: bool,  # noqa: FBT001
 ) -> list[Tensor]:
+    x, offsets, weights, initial = x.contiguous(), offsets.contiguous(), _dense(weights), _dense(initial)
     layer = _Layer(x, offsets, weights, initial, cell, bias=bias)
-    ways, rows, hidden = layer.directions, layer.rows, layer.hidden
-    offsets, initial = offsets.contiguous(), [one.contiguous() for one in initial]
-    call = layer.call(x, offsets, outputs, keep=True)
-    grads = x.new_empty(ways, rows, layer.grad_blocks * hidden)
-    sums = x.new_empty(ways, layer.grad_blocks * hidden)
+    call = layer.call(x, offsets, initial, outputs, reverse=reverse)
+    grads = x.new_empty(layer.directions, layer.rows, layer.grad_blocks * layer.hidden)
     finals = [grad_h, grad_c][: len(initial)]
     # What comes in is the gradient of the final state; what comes out is that of the initial one.
     states = [
@@ -240,80 +218,26 @@ def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
     if grad_outputs is not None:
         grad_outputs = grad_outputs.contiguous()
         call.grad_stride = layer.width
-    held = []
-    for n, part in enumerate(layer.parts):
-        way, weight = call.direction[n], part[1].contiguous()
-        held.append(weight)
-        way.reverse, way.weight, way.gates = (
-            layer.reversed(n, reverse=reverse),
-            _at(weight),
-            _at(gates, n),
-        )
+    grad_x = torch.empty_like(x) if need_x else x.new_empty(0)
+    call.grad_x = grad_x.data_ptr() if need_x else None
+    found = [torch.empty_like(one) for one in weights]
+    each = len(layer.parts[0])
+    for n in range(layer.directions):
+        way, own = call.direction[n], found[n * each : (n + 1) * each]
+        way.gates, way.grad_gates = _at(gates, n), _at(grads, n)
+        way.grad_weight_ih, way.grad_weight_hh = _at(own[0]), _at(own[1])
+        if bias:
+            way.grad_bias_ih, way.grad_bias_hh = _at(own[2]), _at(own[3])
         if cell == "lstm":
             way.cells = _at(memory, n)
         if cell == "gru":
             way.candidates = _at(inside, n)
-        for number, one in enumerate(initial):
-            way.initial[number] = _at(one, n)
-            way.grad_initial[number] = _at(states[number], n)
+        for number, one in enumerate(states):
+            way.grad_initial[number] = _at(one, n)
         if grad_outputs is not None:
-            way.grad_outputs = grad_outputs.data_ptr() + n * hidden * x.element_size()
-        way.grad_gates, way.grad_bias = _at(grads, n), _at(sums, n)
+            way.grad_outputs = grad_outputs.data_ptr() + n * layer.hidden * x.element_size()
     library.run("elman_backward", call)
-    grad_x, found = _products(
-        layer, x, offsets, initial, outputs, grads, sums, reverse=reverse, need_x=need_x
-    )
     return [grad_x, *states, *found]
-
-
-def _products(  # noqa: PLR0913
-    layer: _Layer,
-    x: Tensor,
-    offsets: Tensor,
-    initial: list[Tensor],
-    outputs: Tensor,
-    grads: Tensor,
-    sums: Tensor,
-    *,
-    reverse: bool,
-    need_x: bool,
-) -> tuple[Tensor, list[Tensor]]:
-    """The gradients of the input and of the weights, from those of the projections."""
-    hidden, projected = layer.hidden, layer.blocks * layer.hidden
-    grad_x = torch.zeros_like(x) if need_x else x.new_empty(0)
-    some = torch.nonzero(offsets.diff()).flatten()
-    found: list[Tensor] = []
-    for n, part in enumerate(layer.parts):
-        d = grads[n]
-        if need_x:
-            grad_x.addmm_(d[:, :projected], part[0], beta=1 if n else 0)
-        found.append(d[:, :projected].t() @ x)
-        # H[t-1] is H a row further up (down, in reverse), but for the first step of each sequence, whose
-        # row is taken out: it belongs to the initial state.
-        back = layer.reversed(n, reverse=reverse)
-        starts = offsets[1:][some] - 1 if back else offsets[:-1][some]
-        h0 = initial[0][n].index_select(0, some)
-        first = d.index_select(0, starts)
-        d.index_fill_(0, starts, 0.0)
-        h = outputs[:, n * hidden : (n + 1) * hidden]
-        later, before = (d[:-1], h[1:]) if back else (d[1:], h[:-1])
-
-        def product(columns: slice) -> Tensor:
-            return torch.addmm(first[:, columns].t() @ h0, later[:, columns].t(), before)  # noqa: B023
-
-        if layer.cell == "gru":
-            both = product(slice(0, 2 * hidden)), product(slice(3 * hidden, None))
-            found.append(torch.cat(both))
-        else:
-            found.append(product(slice(None)))
-        if layer.bias:
-            found.append(sums[n, :projected].clone())
-            found.append(
-                torch.cat([sums[n, : 2 * hidden], sums[n, 3 * hidden :]])
-                if layer.cell == "gru"
-                else sums[n].clone()
-            )
-    return grad_x, found
 
 
 def _fake_backward(*arguments: Any) -> list[Tensor]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from elman.cells.base import Cell
 from elman.cells.gru import GRU
@@ -44,15 +45,21 @@ def supports(cells: Sequence[Cell]) -> bool:
 class Stack:
     """The weights of a stack and the memory of its state, as one call of the library wants them.
 
-    `run(x)` replaces `h` (and `c`) by the state after one more step.
+    A step replaces `h` (and `c`) by the state after it. With `panels` the weights are laid out anew, which
+    pays after some steps.
     """
 
-    def __init__(self, cells: Sequence[Cell], state: Sequence[Tensor], stored: list[Any]) -> None:
+    def __init__(
+        self, cells: Sequence[Cell], state: Sequence[Tensor], stored: list[Any], *, panels: bool = False
+    ) -> None:
         h = state[0]
         layers = (library.StepLayer * len(cells))()
         self._held: list[Any] = [layers, *state]  # what the call points at must live as long as the call
         for layer, cell, (ih, hh) in zip(layers, cells, stored, strict=True):
             layer.input = cell.input_size
+            if panels:
+                parts = 2 * cell.hidden_size if isinstance(cell, GRU) else None
+                ih, hh = (in_panels(ih[0]), ih[1]), (in_panels(hh[0], parts), hh[1])
             layer.weight_ih, layer.scale_ih = self._hold(ih[0]), self._hold(ih[1])
             layer.weight_hh, layer.scale_hh = self._hold(hh[0]), self._hold(hh[1])
             layer.bias_ih, layer.bias_hh = self._hold(cell.bias_ih), self._hold(cell.bias_hh)
@@ -62,7 +69,7 @@ class Stack:
             _TYPES[stored[0][0][0].dtype],
             len(cells),
         )
-        call.batch, call.hidden, call.layer = h.shape[1], h.shape[2], layers
+        call.batch, call.hidden, call.layer, call.panels = h.shape[1], h.shape[2], layers, panels
         call.h = h.data_ptr()
         if len(state) > 1:
             call.c = state[1].data_ptr()
@@ -82,6 +89,25 @@ def plain(cells: Sequence[Cell]) -> list[tuple[Stored, Stored]]:
     """The matrices of each layer, as they are."""
     none: Any = None
     return [((cell.weight_ih, None), (getattr(cell, "weight_hh", none), None)) for cell in cells]
+
+
+PANEL = 64
+"""The rows of a panel: `kPanel` of native/step.h."""
+
+
+def in_panels(matrix: Tensor | None, cut: int | None = None) -> Tensor | None:
+    """A matrix of weights in blocks of 64 rows, each turned over, so that a vector holds a column of rows.
+
+    With `cut`, the rows from there on are blocks of their own. Shapes: `rows depth` to `blocks depth 64`.
+
+    >>> in_panels(torch.ones(65, 3)).shape, in_panels(torch.ones(65, 3), 5).shape
+    (torch.Size([2, 3, 64]), torch.Size([2, 3, 64]))
+    """
+    if matrix is None:
+        return None
+    pieces = matrix.detach().tensor_split([cut] if cut else [])
+    blocks = [F.pad(one, (0, 0, 0, -one.shape[0] % PANEL)).unflatten(0, (-1, PANEL)) for one in pieces]
+    return torch.cat(blocks).transpose(1, 2).contiguous()
 
 
 def stored(matrix: Tensor, kind: torch.dtype) -> Stored:

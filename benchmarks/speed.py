@@ -1,0 +1,169 @@
+"""Speed against others: the measurements of `elman bench` as tables and pictures.
+
+    elman bench layers --json benchmarks/speed/layers.json        # and step, stream, train, growth
+    python benchmarks/speed.py                                    # SPEED.md, and the pictures in docs/images
+
+Every figure is a ratio of two times from the same round of one process, so that a machine that is slow for
+a while is slow for both. The files in speed/ hold every case with its medians and its quartiles.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+IMAGES = HERE.parent / "docs" / "images"
+Row = dict[str, Any]
+
+INTRODUCTION = """# Speed
+
+How many times as long as elman others take for the same work: above 1, elman is faster. Every figure is
+taken from rounds in which each contestant had its turn, in one process; a cell shows the median, and the
+range from the first to the third quartile over the rounds, or the geometric mean over cases. The tables are
+written by `python benchmarks/speed.py` from what `elman bench` measured, kept in `speed/`; what is compared
+is told in the [guide](../docs/guide/speed.md).
+
+What is not here: the LSTM of 256 and 512 units and the GRU of 512 that reads both ways, each with batch 64
+and mean length 200, where torch packed takes minutes a case; with AVX2, any mean length but 30; one long
+sequence. The GRU's ragged cases at mean length 200 were taken from what the command printed.
+"""
+
+TITLES = {
+    "layers": "One layer over a ragged batch",
+    "step": "A whole training step of a classifier",
+    "stream": "One step at batch 1",
+    "train": "Fitting to a dev accuracy",
+    "growth": "What grows with what",
+}
+
+
+def main() -> None:
+    """Write SPEED.md and the pictures from every file in speed/."""
+    found = [json.loads(path.read_text()) for path in sorted((HERE / "speed").glob("*.json"))]
+    found.sort(key=lambda one: list(TITLES).index(one["kind"]))
+    parts = [INTRODUCTION]
+    for one in found:
+        parts.append(section(one))
+        if one["kind"] == "growth":
+            pictures(one["rows"])
+    (HERE / "SPEED.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def section(found: Row) -> str:
+    """One file: where it was measured, in short, and case by case."""
+    machine, kind = found["machine"], found["kind"]
+    lines = [f"## {TITLES[kind]}, {machine['instructions']}", ""]
+    lines += [
+        f"`elman bench {kind}` with elman {machine['elman']}, torch {machine['torch']}, "
+        f"Python {machine['python']}, {machine['threads']} threads, {machine['processor']}.",
+        "",
+    ]
+    if found["summary"]:
+        from elman.apps.english import MESSAGES
+
+        rows = [[MESSAGES[f"bench.{key}"], f"{value:.2f}"] for key, value in found["summary"].items()]
+        lines += [*table(["in short", "ratio"], rows), ""]
+    return "\n".join([*lines, *details(kind, found["rows"]), ""])
+
+
+def details(kind: str, rows: list[Row]) -> list[str]:
+    """The cases of one kind."""
+    if kind == "train":
+        lines = []
+        for row in rows:
+            lines += [f"{row['case']}, to a dev accuracy of {row['target']}:", ""]
+            cells = [
+                [
+                    who,
+                    "not reached" if seconds is None else f"{seconds:.1f}",
+                    over(row, who),
+                    f"{max(one for _, one in row['curves'][who]):.4f}",
+                ]
+                for who, seconds in row["seconds"].items()
+            ]
+            lines += [*table(["", "seconds", "over elman", "best"], cells), ""]
+            lines += [f"* {who} is left out: {why}" for who, why in row["left_out"].items()]
+        return lines
+    lines = []
+    for what in ("training", "forward", "step"):
+        mine = [row for row in rows if what in row]
+        if not mine:
+            continue
+        others = list(dict.fromkeys(name for row in mine for name in row[what]["over"]))
+        cells = [
+            [
+                row["case"],
+                f"{row[what]['ms']['elman']:.3g}",
+                *(ratio(row[what]["over"].get(name)) for name in others),
+            ]
+            for row in mine
+        ]
+        lines += [*table([what, "elman, ms", *others], cells), ""]
+    if long := [row for row in rows if "kilobytes" in row]:
+        cells = [[row["case"], f"{row['seconds']:.3f}", f"{row['kilobytes'] / 1e3:.0f}"] for row in long]
+        lines += [*table(["GRU 64, training", "seconds", "MB"], cells), ""]
+    return lines
+
+
+def over(row: Row, who: str) -> str:
+    """The ratio of a fit, if there is one."""
+    return f"{row['over'][who]:.2f}" if who in row["over"] else "–"
+
+
+def ratio(found: Row | None) -> str:
+    """A median and its quartiles."""
+    return f"{found['ratio']:.2f} ({found['low']:.2f} – {found['high']:.2f})" if found else "–"
+
+
+def table(heads: list[str], rows: list[list[str]]) -> list[str]:
+    """A table of Markdown."""
+    return ["| " + " | ".join(one) + " |" for one in (heads, ["---"] * len(heads), *rows)]
+
+
+# --- pictures ---
+
+AXES = {
+    "mean": "mean length, steps",
+    "hidden": "hidden size",
+    "batch": "batch, sequences",
+    "words": "vocabulary, words",
+    "threads": "threads",
+    "steps": "one sequence, steps",
+}
+
+
+def pictures(rows: list[Row]) -> None:
+    """A picture for each thing that grows."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    IMAGES.mkdir(exist_ok=True)
+    for what, axis in AXES.items():
+        mine = [row for row in rows if row["what"] == what]
+        if not mine:
+            continue
+        figure, plot = pyplot.subplots(figsize=(5, 3.4), layout="constrained")
+        values = [row["value"] for row in mine]
+        if what == "steps":
+            plot.plot(values, [1e3 * row["seconds"] for row in mine], "o-", label="elman, ms")
+            plot.plot(values, [row["kilobytes"] / 1e3 for row in mine], "s--", label="elman, MB")
+        else:
+            for name in mine[0]["training"]["ms"]:
+                plot.plot(values, [row["training"]["ms"][name] for row in mine], "o-", label=name)
+        plot.set(xlabel=axis, ylabel="a training step, ms", xscale="log", yscale="log")
+        plot.set_xticks(values, [f"{one:,}" for one in values])
+        plot.minorticks_off()
+        if statistics.fmean(values) != values[0]:
+            plot.grid(alpha=0.3)
+        plot.legend(frameon=False, fontsize=8)
+        figure.savefig(IMAGES / f"speed-{what}.png", dpi=110, metadata={"Software": None})
+        pyplot.close(figure)
+
+
+if __name__ == "__main__":
+    main()

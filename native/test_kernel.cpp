@@ -1,0 +1,248 @@
+// The kernel's own test, for sanitizers: every cell, odd sizes, ragged batches, both ways, one to three
+// threads. Buffers are exactly as large as the C face says, so that a read or a write beside them is found;
+// gradients are held to finite differences, the step to the scan, and malformed calls to be refused.
+//
+//     g++ -std=c++17 -O1 -g -fsanitize=address,undefined -fopenmp … variant.cpp elman.cpp test_kernel.cpp
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "elman.h"
+
+namespace {
+
+int faults = 0;
+
+void expect(bool truth, const std::string& what) {
+  if (truth) return;
+  std::fprintf(stderr, "failed: %s\n", what.c_str());
+  ++faults;
+}
+
+std::mt19937 numbers(0);
+std::vector<double> drawn(size_t count, double scale = 1.0) {
+  std::normal_distribution<double> normal(0.0, scale);
+  std::vector<double> found(count);
+  for (double& one : found) one = normal(numbers);
+  return found;
+}
+
+const char* const kNames[] = {"rnn", "rnn-relu", "lstm", "gru"};
+const int kBlocks[] = {1, 1, 4, 3}, kGradBlocks[] = {1, 1, 4, 4};
+
+// One layer with everything that a call points at.
+template <class T>
+struct Layer {
+  using Many = std::vector<T>;
+  int cell, ways, threads;
+  int64_t input, hidden, batch, rows;
+  std::vector<int64_t> offsets;
+  Many x, outputs, grad_outputs, grad_x;
+  struct Way {
+    Many weight_ih, weight_hh, bias_ih, bias_hh, gates, cells, candidates, initial[2], final[2], grad_gates;
+    Many grad_ih, grad_hh, grad_bias_ih, grad_bias_hh, grad_initial[2];
+  } way[2];
+
+  static Many typed(const std::vector<double>& from) { return Many(from.begin(), from.end()); }
+
+  Layer(int cell, int ways, int threads, int64_t input, int64_t hidden, const std::vector<int64_t>& lengths)
+      : cell(cell), ways(ways), threads(threads), input(input), hidden(hidden) {
+    offsets.push_back(0);
+    for (int64_t one : lengths) offsets.push_back(offsets.back() + one);
+    batch = static_cast<int64_t>(lengths.size()), rows = offsets.back();
+    const int64_t blocks = kBlocks[cell] * hidden;
+    x = typed(drawn(rows * input)), outputs = Many(rows * ways * hidden), grad_x = Many(rows * input);
+    grad_outputs = typed(drawn(rows * ways * hidden));
+    for (int d = 0; d < ways; ++d) {
+      Way& one = way[d];
+      one.weight_ih = typed(drawn(blocks * input, 0.4)), one.weight_hh = typed(drawn(blocks * hidden, 0.4));
+      one.bias_ih = typed(drawn(blocks, 0.3)), one.bias_hh = typed(drawn(blocks, 0.3));
+      one.gates = Many(rows * blocks), one.grad_gates = Many(rows * kGradBlocks[cell] * hidden);
+      one.cells = Many(cell == ELMAN_LSTM ? rows * hidden : 0);
+      one.candidates = Many(cell == ELMAN_GRU ? rows * hidden : 0);
+      one.grad_ih = Many(blocks * input), one.grad_hh = Many(blocks * hidden);
+      one.grad_bias_ih = Many(blocks), one.grad_bias_hh = Many(blocks);
+      for (int n = 0; n < (cell == ELMAN_LSTM ? 2 : 1); ++n) {
+        one.initial[n] = typed(drawn(batch * hidden)), one.final[n] = Many(batch * hidden);
+        one.grad_initial[n] = Many(batch * hidden);
+      }
+    }
+  }
+
+  elman_scan call(bool backward) {
+    elman_scan scan{};
+    scan.cell = cell, scan.type = sizeof(T) == 4 ? ELMAN_FLOAT32 : ELMAN_FLOAT64, scan.directions = ways;
+    scan.threads = threads, scan.keep = 1, scan.batch = batch, scan.rows = rows, scan.input = input;
+    scan.hidden = hidden, scan.output_stride = scan.grad_stride = ways * hidden;
+    scan.offsets = offsets.data(), scan.x = x.data(), scan.grad_x = backward ? grad_x.data() : nullptr;
+    for (int d = 0; d < ways; ++d) {
+      Way& from = way[d];
+      elman_direction& to = scan.direction[d];
+      to.reverse = d, to.weight_ih = from.weight_ih.data(), to.weight_hh = from.weight_hh.data();
+      to.bias_ih = from.bias_ih.data(), to.bias_hh = from.bias_hh.data(), to.gates = from.gates.data();
+      to.outputs = outputs.data() + (rows ? d * hidden : 0), to.cells = from.cells.data();
+      to.candidates = from.candidates.data(), to.grad_gates = from.grad_gates.data();
+      to.grad_weight_ih = from.grad_ih.data(), to.grad_weight_hh = from.grad_hh.data();
+      to.grad_bias_ih = from.grad_bias_ih.data(), to.grad_bias_hh = from.grad_bias_hh.data();
+      to.grad_outputs = rows ? grad_outputs.data() + d * hidden : nullptr;
+      for (int n = 0; n < 2; ++n) {
+        to.initial[n] = from.initial[n].empty() ? nullptr : from.initial[n].data();
+        to.final[n] = from.final[n].empty() ? nullptr : from.final[n].data();
+        to.grad_initial[n] = from.grad_initial[n].empty() ? nullptr : from.grad_initial[n].data();
+      }
+    }
+    return scan;
+  }
+
+  // Σ outputs·grad_outputs, after a forward pass.
+  double total() {
+    const elman_scan scan = call(false);
+    expect(elman_forward(&scan) == ELMAN_OK, "a forward pass runs");
+    double sum = 0;
+    for (size_t n = 0; n < outputs.size(); ++n) sum += double(outputs[n]) * double(grad_outputs[n]);
+    return sum;
+  }
+
+  void backward() {
+    for (Way& one : way)
+      for (Many& grad : one.grad_initial) std::fill(grad.begin(), grad.end(), T(0));
+    const elman_scan scan = call(true);
+    expect(elman_backward(&scan) == ELMAN_OK, "a backward pass runs");
+  }
+};
+
+// A few derivatives of each kind, by finite differences.
+void gradients(int cell, int ways, int threads, int64_t input, int64_t hidden, const std::vector<int64_t>& lengths) {
+  Layer<double> layer(cell, ways, threads, input, hidden, lengths);
+  layer.total(), layer.backward();
+  const auto check = [&](std::vector<double>& values, const std::vector<double>& grads, const char* what) {
+    for (int n = 0; n < 2 && !values.empty(); ++n) {
+      const size_t at = numbers() % values.size();
+      const double before = values[at], step = 1e-6;
+      values[at] = before + step;
+      const double up = layer.total();
+      values[at] = before - step;
+      const double down = layer.total(), found = (up - down) / (2 * step), kink = cell == ELMAN_RNN_RELU ? 1e-2 : 1e-5;
+      values[at] = before;
+      expect(std::fabs(found - grads[at]) <= kink * (1 + std::fabs(found)),
+             std::string(kNames[cell]) + ", the gradient of " + what + ": " + std::to_string(grads[at]) + " for " +
+                 std::to_string(found));
+    }
+  };
+  check(layer.x, layer.grad_x, "x");
+  for (int d = 0; d < ways; ++d) {
+    auto& way = layer.way[d];
+    check(way.weight_ih, way.grad_ih, "weight_ih"), check(way.weight_hh, way.grad_hh, "weight_hh");
+    check(way.bias_ih, way.grad_bias_ih, "bias_ih"), check(way.bias_hh, way.grad_bias_hh, "bias_hh");
+    check(way.initial[0], way.grad_initial[0], "the initial state");
+    check(way.initial[1], way.grad_initial[1], "the initial memory");
+  }
+}
+
+// The step of one sequence, weights in rows and in panels, is the scan's.
+void steps(int cell, int64_t input, int64_t hidden) {
+  Layer<float> layer(cell, 1, 1, input, hidden, {5});
+  layer.total();
+  auto& way = layer.way[0];
+  const int64_t blocks = kBlocks[cell] * hidden;
+  const auto panels = [](const std::vector<float>& from, int64_t rows, int64_t depth, int64_t cut) {
+    std::vector<float> to;
+    for (int64_t first = 0, last = cut; first < rows; first = last, last = rows)
+      for (int64_t block = first; block < last; block += 64)
+        for (int64_t k = 0; k < depth; ++k)
+          for (int64_t r = block; r < block + 64; ++r) to.push_back(r < last ? from[r * depth + k] : 0.0f);
+    return to;
+  };
+  const auto ih = panels(way.weight_ih, blocks, input, blocks);
+  const auto hh = panels(way.weight_hh, blocks, hidden, cell == ELMAN_GRU ? 2 * hidden : blocks);
+  for (int form = 0; form < 2; ++form) {
+    std::vector<float> h = way.initial[0], c = way.initial[1], scratch(4 * hidden);
+    const elman_step_layer one{input, form ? ih.data() : way.weight_ih.data(), form ? hh.data() : way.weight_hh.data(),
+                               nullptr, nullptr, way.bias_ih.data(), way.bias_hh.data()};
+    const elman_stepper on{cell, ELMAN_FLOAT32, 1, form, 1, hidden, &one, h.data(), c.empty() ? nullptr : c.data(),
+                           scratch.data()};
+    expect(elman_step_check(&on) == ELMAN_OK, "a step is accepted");
+    for (int64_t t = 0; t < layer.rows; ++t) {
+      expect(elman_step(&on, layer.x.data() + t * input) == ELMAN_OK, "a step runs");
+      for (int64_t j = 0; j < hidden; ++j)
+        expect(std::fabs(h[j] - layer.outputs[t * hidden + j]) < 1e-4, std::string(kNames[cell]) + ", a step");
+    }
+  }
+}
+
+void linear(int64_t width, const std::vector<int64_t>& lengths, int reverse, int threads) {
+  std::vector<int64_t> offsets{0};
+  for (int64_t one : lengths) offsets.push_back(offsets.back() + one);
+  const int64_t rows = offsets.back(), batch = static_cast<int64_t>(lengths.size());
+  const auto a = drawn(rows * width, 0.5), b = drawn(rows * width), initial = drawn(batch * width);
+  std::vector<double> outputs(rows * width), final(batch * width), da(rows * width), db(rows * width), carry = initial;
+  elman_linear call{ELMAN_FLOAT64, threads, reverse, batch, rows, width, offsets.data(), a.data(), b.data(),
+                    initial.data(), outputs.data(), final.data(), outputs.data(), da.data(), db.data(), carry.data()};
+  expect(elman_linear_forward(&call) == ELMAN_OK && elman_linear_backward(&call) == ELMAN_OK, "a linear scan runs");
+  for (int64_t n = 0; n < batch; ++n)
+    for (int64_t j = 0; j < width; ++j) {
+      double h = initial[n * width + j];
+      for (int64_t s = 0; s < lengths[n]; ++s) {
+        const int64_t row = offsets[n] + (reverse ? lengths[n] - 1 - s : s), at = row * width + j;
+        h = a[at] * h + b[at];
+        expect(std::fabs(outputs[at] - h) < 1e-9, "a linear recurrence");
+      }
+      expect(std::fabs(final[n * width + j] - h) < 1e-9, "the end of a linear recurrence");
+    }
+}
+
+void refused() {
+  Layer<float> layer(ELMAN_LSTM, 2, 1, 3, 4, {2, 0, 3});
+  const auto wrong = [&](const char* what, void (*spoil)(elman_scan&), bool backward = false) {
+    elman_scan scan = layer.call(backward);
+    spoil(scan);
+    expect((backward ? elman_backward(&scan) : elman_forward(&scan)) != ELMAN_OK, what);
+  };
+  static const int64_t falling[] = {0, 3, 2, 5}, late[] = {1, 2, 2, 5};
+  wrong("no such cell", [](elman_scan& one) { one.cell = 9; });
+  wrong("no such type", [](elman_scan& one) { one.type = ELMAN_INT8; });
+  wrong("three directions", [](elman_scan& one) { one.directions = 3; });
+  wrong("no hidden unit", [](elman_scan& one) { one.hidden = 0; });
+  wrong("no input", [](elman_scan& one) { one.input = 0; });
+  wrong("a negative batch", [](elman_scan& one) { one.batch = -1; });
+  wrong("rows beyond the offsets", [](elman_scan& one) { one.rows = 6; });
+  wrong("falling offsets", [](elman_scan& one) { one.offsets = falling; });
+  wrong("offsets that begin late", [](elman_scan& one) { one.offsets = late; });
+  wrong("no offsets", [](elman_scan& one) { one.offsets = nullptr; });
+  wrong("outputs that overlap", [](elman_scan& one) { one.output_stride = 3; });
+  wrong("no x", [](elman_scan& one) { one.x = nullptr; });
+  wrong("no weights", [](elman_scan& one) { one.direction[1].weight_hh = nullptr; });
+  wrong("one bias", [](elman_scan& one) { one.direction[0].bias_hh = nullptr; });
+  wrong("no memory cells", [](elman_scan& one) { one.direction[0].cells = nullptr; });
+  wrong("nothing was kept", [](elman_scan& one) { one.keep = 0; }, true);
+  wrong("no gradient of a weight", [](elman_scan& one) { one.direction[0].grad_weight_hh = nullptr; }, true);
+  expect(elman_forward(nullptr) != ELMAN_OK && elman_backward(nullptr) != ELMAN_OK, "no call at all");
+  expect(elman_step(nullptr, nullptr) != ELMAN_OK && elman_step_check(nullptr) != ELMAN_OK, "no step at all");
+}
+
+}  // namespace
+
+int main() {
+  const std::vector<std::vector<int64_t>> batches = {{}, {0}, {1}, {5}, {0, 0}, {3, 0, 1, 4}, {9, 1, 2, 7, 3, 3, 0, 5, 6, 2, 4}};
+  for (const char* instructions : {"baseline", "avx2", "avx512"}) {
+    if (elman_use(instructions) != ELMAN_OK) continue;
+    for (int cell = 0; cell < 4; ++cell)
+      for (const auto& lengths : batches)
+        for (const int64_t hidden : {1, 5, 33})
+          gradients(cell, 1 + (hidden + lengths.size()) % 2, 1 + (hidden + lengths.size()) % 3, hidden == 5 ? 37 : 3, hidden,
+                    lengths);
+    for (int cell = 0; cell < 4; ++cell)
+      for (const int64_t hidden : {1, 7, 65}) steps(cell, 6, hidden);
+    for (const auto& lengths : batches)
+      for (const int64_t width : {1, 19, 70}) linear(width, lengths, width == 19, 1 + width % 3);
+    // Longer than a block of the products is deep, in float32.
+    Layer<float> layer(ELMAN_GRU, 2, 2, 40, 24, {300, 260, 1});
+    layer.total(), layer.backward();
+  }
+  refused();
+  std::printf(faults ? "%d faults\n" : "the kernel is sound\n", faults);
+  return faults ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,83 @@
+"""The contestant of `elman bench train` that is written with Keras 3: a program of its own.
+
+    KERAS_BACKEND=jax python -m elman.apps.bench.keras_training DATA.npz '{"cell": "gru", ...}'
+
+Its last line is the curve as JSON: for each epoch the seconds since the beginning and the dev accuracy.
+Rows are padded to a multiple of 8 steps and of the full batch, so that few shapes have to be compiled;
+a row of nothing but padding has the weight 0 in the loss.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+STEPS = 8
+
+
+def main(path: str, settings: dict[str, Any]) -> list[tuple[float, float]]:
+    """Train, and measure after every epoch."""
+    import keras
+
+    data = np.load(path)
+    cell = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+    model = keras.Sequential(
+        [
+            keras.layers.Embedding(settings["vocabulary"], settings["features"], mask_zero=True),
+            keras.layers.Bidirectional(cell[settings["cell"]](settings["hidden"])),
+            keras.layers.Dense(settings["labels"]),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adam(settings["rate"], global_clipnorm=settings["clip"]),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    batches = np.split(data["order"], np.cumsum(data["sizes"])[:-1])
+    per_epoch = len(batches) // settings["epochs"]
+
+    class Turn(keras.utils.PyDataset):
+        """The batches of one epoch, in their order."""
+
+        def __init__(self, chosen: list[np.ndarray]) -> None:
+            super().__init__()
+            self.chosen = chosen
+
+        def __len__(self) -> int:
+            return len(self.chosen)
+
+        def __getitem__(self, index: int) -> Any:
+            return _form(data, "train", self.chosen[index], settings["batch"])
+
+    held = np.argsort(-data["dev.lengths"], kind="stable")
+    groups = np.array_split(held, -(-len(held) // 256))
+    curve, began = [], time.perf_counter()
+    for epoch in range(settings["epochs"]):
+        turn = Turn(batches[epoch * per_epoch : (epoch + 1) * per_epoch])
+        model.fit(turn, epochs=1, shuffle=False, verbose=0)  # pyright: ignore[reportArgumentType]
+        right = 0
+        for group in groups:
+            x, y, _ = _form(data, "dev", group, 256)
+            answers = np.asarray(model.predict_on_batch(x))[: len(group)]
+            right += int((answers.argmax(-1) == y[: len(group)]).sum())
+        curve.append((time.perf_counter() - began, right / len(held)))
+    return curve
+
+
+def _form(
+    data: Any, part: str, chosen: np.ndarray, batch: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, labels and weights of a batch, filled up to a shape that comes often."""
+    longest = int(data[f"{part}.lengths"][chosen].max())
+    width, more = -(-longest // STEPS) * STEPS, batch - len(chosen)
+    x = data[f"{part}.x"][chosen]
+    x = np.pad(x[:, :width], ((0, more), (0, max(0, width - x.shape[1]))))
+    weights = np.concatenate([np.ones(len(chosen)), np.zeros(more)]).astype(np.float32)
+    return x, np.pad(data[f"{part}.y"][chosen], (0, more)), weights
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], json.loads(sys.argv[2]))))

@@ -1,0 +1,95 @@
+"""`elman bench step`: a whole training step of a small classifier, over the same in plain PyTorch.
+
+From tokens to new weights: embedding, one layer in both directions, the output layer, the loss, all
+gradients, and one step of Adam, fused into one kernel for everybody. Batches of unequal length come in
+turn, each in the form its reader wants.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from elman.apps.bench import classifiers
+from elman.apps.bench.classifiers import Sizes
+from elman.apps.bench.layers import lengths_of
+from elman.apps.bench.timing import Work, best, by_turns, compared, geometric_mean, wanted
+from elman.ragged import Ragged
+
+BATCHES = 8
+"""How many batches come round: the shapes change from step to step, as they do in training."""
+
+Inputs = tuple[Any, ...]
+
+
+def cases(*, quick: bool) -> list[tuple[Sizes, int, int]]:
+    """The sizes, the batch and the mean length of each case."""
+    found = [(Sizes(cell, 10_000, 128, 128, 150), 32, 12) for cell in ("lstm", "gru")]
+    if quick:
+        return found
+    found += [(Sizes(cell, 10_000, 128, 128, 150), 64, 30) for cell in ("lstm", "gru")]
+    return [*found, (Sizes("gru", 100_000, 128, 128, 150), 32, 12)]
+
+
+def rows(*, quick: bool, only: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """One row a case."""
+    for sizes, batch, mean in cases(quick=quick):
+        name = f"bi-{sizes.cell} {sizes.hidden}, batch {batch}, mean {mean}, {sizes.vocabulary} words"
+        if not wanted(name, only):
+            continue
+        row: dict[str, Any] = {"case": name, **vars(sizes), "batch": batch, "mean": mean}
+        work = contestants(sizes, batches(sizes, batch, mean))
+        row["training"] = compared(by_turns(work, seconds=2.0 if quick else 6.0, least=9, most=400))
+        yield row
+
+
+def batches(sizes: Sizes, batch: int, mean: int) -> list[tuple[Ragged, Tensor]]:
+    """Batches of tokens and labels, drawn at random."""
+    torch.manual_seed(0)
+    found = []
+    for number in range(BATCHES):
+        lengths = lengths_of(mean, batch, seed=number)
+        tokens = [torch.randint(1, sizes.vocabulary, (one,)) for one in lengths]
+        found.append((Ragged.of(tokens), torch.randint(sizes.labels, (batch,))))
+    return found
+
+
+def contestants(sizes: Sizes, given: Sequence[tuple[Ragged, Tensor]]) -> dict[str, Work]:
+    """Each with a network and an optimizer of its own, starting from the same weights."""
+    network = classifiers.ours(sizes)
+    packed, padded = classifiers.with_weights_of(network, sizes)
+    padded_forms = [(classifiers.padded_form(xs), labels) for xs, labels in given]
+    forms: dict[str, tuple[nn.Module, list[tuple[Inputs, Tensor]]]] = {
+        "elman": (network, [((xs,), labels) for xs, labels in given]),
+        "packed": (packed, [(form[:2], labels) for form, labels in padded_forms]),
+        "padded": (padded, [(form, labels) for form, labels in padded_forms]),
+    }
+    return {name: _step(*form) for name, form in forms.items()}
+
+
+def _step(network: nn.Module, given: list[tuple[Inputs, Tensor]]) -> Work:
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
+    turn = itertools.cycle(given)
+
+    def work() -> None:
+        inputs, labels = next(turn)
+        optimizer.zero_grad(set_to_none=True)
+        classifiers.loss_of(network(*inputs), labels).backward()
+        optimizer.step()
+
+    return work
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """The figures of the table: over packed and over the better of torch's two, 10,000 words."""
+    small = [row for row in rows if row["vocabulary"] == 10_000]
+    if not small:
+        return {}
+    return {
+        "step.packed": geometric_mean(r["training"]["over"]["packed"]["ratio"] for r in small),
+        "step.best": geometric_mean(best(r["training"])["ratio"] for r in small),
+    }

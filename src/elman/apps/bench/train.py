@@ -1,0 +1,243 @@
+"""`elman bench train`: fitting a classifier to a dev accuracy, over plain PyTorch and Keras 3.
+
+The same network, the same examples in the same batches in the same order, Adam with the gradient clipped,
+and the dev set read after every epoch. What counts is the wall clock until the dev accuracy is reached.
+elman goes through its own training loop, PyTorch through a plain one, Keras through `fit`, each of
+Keras's backends in a process of its own, because one process can hold only one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from elman.apps.bench import classifiers
+from elman.apps.bench.classifiers import Sizes
+from elman.apps.bench.timing import geometric_mean, wanted
+from elman.data.batching import Batches
+from elman.ragged import Ragged
+from elman.training import Problem, Training, fit, seeded
+
+BATCH, RATE, CLIP = 64, 2e-3, 1.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """Sentences as numbers of words, their labels, and those of the dev set."""
+
+    name: str
+    train: tuple[Ragged, Tensor]
+    dev: tuple[Ragged, Tensor]
+    sizes: Sizes
+    epochs: int
+    target: float
+
+
+Curve = list[tuple[float, float]]
+"""For each epoch the seconds since the beginning, and the dev accuracy."""
+
+
+def rows(*, quick: bool, only: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """One row a cell: the curve of each contestant."""
+    for cell in ("gru",) if quick else ("lstm", "gru"):
+        task = made_up(cell) if quick else clinc150(cell)
+        name = f"{task.name}, bi-{cell} {task.sizes.hidden}"
+        if not wanted(name, only):
+            continue
+        row: dict[str, Any] = {"case": name, "cell": cell, "target": task.target}
+        row |= {"curves": {}, "left_out": {}}
+        for contestant, run in contestants(task).items():
+            curve = run()
+            row["left_out" if isinstance(curve, str) else "curves"][contestant] = curve
+        times = {one: until(curve, task.target) for one, curve in row["curves"].items()}
+        row["seconds"] = times
+        row["over"] = {
+            one: round(spent / times["elman"], 2)
+            for one, spent in times.items()
+            if one != "elman" and spent is not None and times["elman"] is not None
+        }
+        yield row
+
+
+def until(curve: Curve, target: float) -> float | None:
+    """The seconds until the dev accuracy was reached, or None.
+
+    >>> until([(2.0, 0.5), (4.0, 0.9)], 0.8)
+    4.0
+    """
+    return next((seconds for seconds, accuracy in curve if accuracy >= target), None)
+
+
+def contestants(task: Task) -> dict[str, Callable[[], Curve | str]]:
+    """What each of them does: a curve, or a sentence why there is none."""
+    torch.manual_seed(0)
+    network = classifiers.ours(task.sizes)
+    packed, padded = classifiers.with_weights_of(network, task.sizes)
+    return {
+        "elman": lambda: _elman(network, task),
+        "packed": lambda: _plain(packed, task, lambda xs: classifiers.padded_form(xs)[:2]),
+        "padded": lambda: _plain(padded, task, classifiers.padded_form),
+        "keras, jax": lambda: _keras(task, "jax"),
+        "keras, torch": lambda: _keras(task, "torch"),
+    }
+
+
+# --- the data ---
+
+
+def made_up(cell: str) -> Task:
+    """Words drawn at random, one of which names the label: for a quick look, without a download."""
+    rng = np.random.default_rng(0)
+    sizes = Sizes(cell, 2_000, 64, 64, 20)
+
+    def drawn(count: int) -> tuple[Ragged, Tensor]:
+        lengths = rng.lognormal(2.3, 0.5, count).round().clip(1, 60).astype(int)
+        labels = rng.integers(0, sizes.labels, count)
+        texts = [rng.integers(100, sizes.vocabulary, one) for one in lengths]
+        for text, label in zip(texts, labels, strict=True):
+            text[rng.integers(len(text))] = 1 + label
+        return Ragged.of([torch.from_numpy(one) for one in texts]), torch.from_numpy(labels)
+
+    return Task("made up", drawn(3_000), drawn(500), sizes, epochs=6, target=0.9)
+
+
+def clinc150(cell: str) -> Task:
+    """The intents of clinc150 in scope; a word that occurs once in training is the unknown one."""
+    from collections import Counter
+
+    from elman import datasets
+
+    parts = {split: datasets.get("clinc150").load(split) for split in ("train", "dev")}
+    texts = {split: [one.lower().split() for one in part["text"]] for split, part in parts.items()}
+    counts = Counter(word for text in texts["train"] for word in text)
+    words = {w: n for n, w in enumerate(sorted(w for w, c in counts.items() if c > 1), 2)}
+    labels = {label: n for n, label in enumerate(sorted(set(parts["train"]["label"])))}
+
+    def numbers(split: str) -> tuple[Ragged, Tensor]:
+        found = [torch.tensor([words.get(word, 1) for word in text]) for text in texts[split]]
+        return Ragged.of(found), torch.tensor([labels[one] for one in parts[split]["label"]])
+
+    sizes = Sizes(cell, len(words) + 2, 128, 128, len(labels))
+    return Task("clinc150", numbers("train"), numbers("dev"), sizes, epochs=6, target=0.88)
+
+
+def order(task: Task) -> list[list[np.ndarray]]:
+    """The batches of every epoch: those of elman's own training."""
+    batches = Batches(task.train[0].lengths.numpy(), batch_size=BATCH)
+    return [batches.epoch(number) for number in range(task.epochs)]
+
+
+# --- the contestants ---
+
+
+def _elman(network: nn.Module, task: Task) -> Curve:
+    xs, labels = task.train
+    held, curve = _chunks(task.dev), []
+    began = time.perf_counter()
+
+    def evaluate(model: nn.Module) -> dict[str, float]:
+        found = [(model(one).argmax(-1) == truth).float() for one, truth in held]
+        accuracy = float(torch.cat(found).mean())
+        curve.append((time.perf_counter() - began, accuracy))
+        return {"accuracy": accuracy}
+
+    problem = Problem(
+        lengths=xs.lengths.tolist(),
+        batch=lambda chosen: (xs[chosen], labels[chosen]),
+        loss=lambda model, batch: classifiers.loss_of(model(batch[0]), batch[1]),
+        evaluate=evaluate,
+    )
+    settings = Training(
+        epochs=task.epochs,
+        batch_size=BATCH,
+        learning_rate=RATE,
+        warmup=0.0,
+        schedule="constant",
+        weight_decay=0.0,
+        gradient_clip=CLIP,
+        patience=task.epochs,
+    )
+    with seeded(0):
+        fit(network, problem, settings)
+    return curve
+
+
+def _plain(network: nn.Module, task: Task, form: Callable[[Ragged], tuple[Any, ...]]) -> Curve:
+    xs, labels = task.train
+    held, curve = [(form(one), truth) for one, truth in _chunks(task.dev)], []
+    texts = xs.unbind()
+    began = time.perf_counter()
+    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, fused=True)
+    for epoch in order(task):
+        network.train()
+        for chosen in epoch:
+            # Batches are put together as they come, as everybody does.
+            batch = form(Ragged.of([texts[number] for number in chosen]))
+            optimizer.zero_grad(set_to_none=True)
+            classifiers.loss_of(network(*batch), labels[chosen]).backward()
+            nn.utils.clip_grad_norm_(network.parameters(), CLIP)
+            optimizer.step()
+        network.eval()
+        with torch.inference_mode():
+            found = [(network(*one).argmax(-1) == truth).float() for one, truth in held]
+        curve.append((time.perf_counter() - began, float(torch.cat(found).mean())))
+    return curve
+
+
+def _chunks(part: tuple[Ragged, Tensor], size: int = 256) -> list[tuple[Ragged, Tensor]]:
+    """A dev set in batches, longest first."""
+    by_length = torch.argsort(part[0].lengths, descending=True, stable=True)
+    return [(part[0][some.numpy()], part[1][some]) for some in by_length.split(size)]
+
+
+def _keras(task: Task, backend: str) -> Curve | str:
+    for package in ("keras", backend):
+        if importlib.util.find_spec(package) is None:
+            return f"{package} is not installed"
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "task.npz"
+        given: dict[str, np.ndarray] = {}
+        for name, (xs, labels) in (("train", task.train), ("dev", task.dev)):
+            given |= {f"{name}.x": xs.padded().long().numpy(), f"{name}.lengths": xs.lengths.numpy()}
+            given[f"{name}.y"] = labels.numpy()
+        epochs = order(task)
+        given["order"] = np.concatenate([np.concatenate(one) for one in epochs])
+        given["sizes"] = np.array([len(batch) for one in epochs for batch in one])
+        np.savez(data, **given)  # pyright: ignore[reportArgumentType]
+        settings = {
+            **asdict(task.sizes),
+            "epochs": task.epochs,
+            "batch": BATCH,
+            "rate": RATE,
+            "clip": CLIP,
+        }
+        command = [sys.executable, "-m", "elman.apps.bench.keras_training", os.fspath(data)]
+        done = subprocess.run(
+            [*command, json.dumps(settings)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "KERAS_BACKEND": backend},
+        )
+    if done.returncode:
+        return (done.stderr.strip().splitlines() or ["it failed"])[-1]
+    return [tuple(one) for one in json.loads(done.stdout.splitlines()[-1])]
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """The figures of the table: over the fastest of PyTorch's and Keras's versions."""
+    over = [min(row["over"].values()) for row in rows if row["over"]]
+    return {"train.best": geometric_mean(over)} if over else {}
