@@ -32,7 +32,9 @@ def results(layer: Recurrent, values: Tensor, offsets: Tensor, state: Any) -> li
     found = layer(Ragged(leaves[0], offsets), tuple(leaves[1:]))
     every = [found.outputs.values, *found.final]
     total = sum((one * torch.linspace(-1, 1, one.numel()).view_as(one)).sum() for one in every)
-    grads = torch.autograd.grad(total, [*leaves, *layer.parameters()])  # pyright: ignore
+    # Without a step no weight plays a part.
+    wanted = [*leaves, *layer.parameters()]
+    grads = torch.autograd.grad(total, wanted, allow_unused=True, materialize_grads=True)  # pyright: ignore
     return [*every, *grads]
 
 
@@ -153,19 +155,17 @@ LONG = """
     def train(steps):
         layer(Ragged.of([torch.randn(steps, 8)])).outputs.values.square().mean().backward()
         return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
-    least = train(1_000)
-    some = train(100_000)
-    more = train(200_000)
-    print(some - least, more - some)
+    few, some, many = train(100_000), train(200_000), train(400_000)
+    print(some - few, many - some)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 @pytest.mark.parametrize("name", ["lstm", "mingru"])
 def test_the_memory_of_a_long_sequence_grows_as_the_sequence(name: str) -> None:
-    """100,000 steps more take what the first 100,000 did: nothing is quadratic."""
+    """200,000 steps more take twice what 100,000 more did: nothing is quadratic."""
     code = textwrap.dedent(LONG).replace("{name}", name)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     first, second = map(int, done.stdout.split())
-    assert 0 < second < 1.3 * first
+    assert 0 < second < 2 * 1.3 * first
