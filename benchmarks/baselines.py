@@ -166,13 +166,12 @@ class Lead:
 
 def measured(rows: Row, fields: Row, write: Any, metric: str = "bleu") -> Row:
     """The figures of what is written, the first of them under the name of accuracy."""
-    import elman
+    from elman import metrics
 
     meant: dict[str, list[str]] = {}
     for text, target in zip(rows[fields["text"]], rows[fields["target"]], strict=True):
         meant.setdefault(text, []).append(target)
-    model = elman.Translator(metric=metric)
-    figures, _ = model._measured(write(list(meant)), list(meant.values()))
+    figures, _ = metrics.of_texts(metric, write(list(meant)), list(meant.values()))
     return named(figures)
 
 

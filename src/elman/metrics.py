@@ -90,6 +90,25 @@ def span_scores(
     }
 
 
+def of_texts(
+    metric: str, found: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
+) -> tuple[dict[str, float], str | None]:
+    """The figures of a metric by name, and how BLEU was counted: character by character for Chinese.
+
+    >>> of_texts("wer", ["k æ t"], [["k æ t"]])
+    ({'wer': 0.0, 'per': 0.0}, None)
+    """
+    if metric == "wer":
+        return error_rates(found, references), None
+    if metric == "rouge":
+        return rouge(found, references), None
+    letters = [letter for several in references for text in several for letter in text]
+    chinese = sum("\u4e00" <= one <= "\u9fff" for one in letters) > 0.2 * len(letters)
+    tokenize = "zh" if chinese else "13a"
+    value, signature = bleu(found, references, tokenize=tokenize, lowercase=lowercase and not chinese)
+    return {"bleu": value}, signature
+
+
 def bleu(
     found: Sequence[str],
     references: Sequence[Sequence[str]],

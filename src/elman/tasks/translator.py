@@ -96,6 +96,20 @@ class Translator(Estimator):
         self.metric, self.shared, self.text, self.target = metric, shared, text, target
         self.decode, self.sampling, self.training = decode, sampling, training
 
+    @classmethod
+    def summarizer(cls, **changes: Any) -> Self:
+        """A translator with what suits summaries: copying, coverage, one vocabulary, and ROUGE.
+
+        Args:
+            changes: arguments of the constructor, which come first.
+
+        >>> Translator.summarizer(hidden_size=128).copy
+        'coverage'
+        """
+        side = TextSettings(characters=None, vocabulary=10_000)
+        known = {"copy": "coverage", "shared": True, "metric": "rouge", "text": side, "target": side}
+        return cls(**known | changes)
+
     # --- learning ---
 
     def fit(
@@ -227,7 +241,7 @@ class Translator(Estimator):
         if self.metric == "bleu":
             figures = {"bleu": metrics.plain_bleu(texts, truth)}
         else:
-            figures = self._measured(texts, truth)[0]
+            figures = metrics.of_texts(self.metric, texts, truth)[0]
         return {"score": -figures["wer"] if "wer" in figures else next(iter(figures.values()))} | figures
 
     def _network(self) -> NToM:
@@ -311,7 +325,9 @@ class Translator(Estimator):
         for text, target in pairs:
             meant.setdefault(text, []).append(target)
         found = [one.text for one in self.predict(list(meant), decode)]
-        figures, signature = self._measured(found, list(meant.values()))
+        several = list(meant.values())
+        lower = self.target.lowercase
+        figures, signature = metrics.of_texts(self.metric, found, several, lowercase=lower)
         return TextReport(len(meant), len(rows), figures, signature)
 
     def inspect(self, text: str, top: int = 1) -> Alignment:
@@ -364,21 +380,6 @@ class Translator(Estimator):
         """The tokens of numbers; those past the vocabulary are the text's own."""
         names = {number: token for token, number in extra.items()}
         return [names.get(one) or self.target_.spelled(one) for one in tokens]
-
-    def _measured(
-        self, found: Sequence[str], references: Sequence[Sequence[str]]
-    ) -> tuple[dict[str, float], str | None]:
-        """The figures of the metric, and the signature of BLEU."""
-        if self.metric == "wer":
-            return metrics.error_rates(found, references), None
-        if self.metric == "rouge":
-            return metrics.rouge(found, references), None
-        wide = sum("\u4e00" <= one <= "\u9fff" for each in references for text in each for one in text)
-        chinese = wide > 0.2 * sum(len(text) for each in references for text in each)
-        tokenize = "zh" if chinese else "13a"
-        lower = self.target.lowercase and not chinese
-        value, signature = metrics.bleu(found, references, tokenize=tokenize, lowercase=lower)
-        return {"bleu": value}, signature
 
     # --- keeping ---
 
