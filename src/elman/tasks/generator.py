@@ -30,11 +30,8 @@ from elman.training import Problem, Training
 MANY = 20_000
 """Symbols from which an output layer in clusters is worth it."""
 
-LENGTH = 500
-"""Symbols that are written at most, unless a length is given."""
-
-AT_ONCE = 20_000
-"""Steps that are asked about at once."""
+LENGTH, AT_ONCE = 500, 20_000
+"""Symbols that are written at most, unless a length is given; steps that are asked about at once."""
 
 STRETCH = 1_000
 """A long dev text is read side by side in stretches of so many symbols, which is fast; see `evaluate`."""
