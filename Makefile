@@ -76,7 +76,7 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 	@set -e; $(find_python); scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	"$$python" -m venv "$$scratch/venv"; \
 	"$$scratch/venv/bin/python" -m pip install --dry-run --ignore-installed torch==$(TORCH) \
-	  '.[dev,bench,chinese,forecast,tensorboard,translation,parquet]' > "$$scratch/out"; \
+	  '.[dev,bench,chinese,forecast,names,parquet,tensorboard,translation,verse]' > "$$scratch/out"; \
 	{ \
 	  echo '# Every package that elman needs to run, to be developed and to be measured, pinned.'; \
 	  echo '# Made from pyproject.toml by `make lock`; not edited by hand. The packages of the GPU are left to'; \

@@ -21,11 +21,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from baselines import BASELINES, named
+from baselines import BASELINES, FURTHER, named
+from writing import verse
 
 HERE = Path(__file__).parent
 Row = dict[str, Any]
-FIGURES = ("test", "macro", "auroc", "recall", "span", "intent", "per", "rouge")
+FIGURES = (
+    *("test", "macro", "auroc", "recall", "span", "intent", "per", "rouge"),
+    *("nats", "equal", "tones", "rhyme"),
+)
 """How the names of the figures begin, in the order of the columns."""
 
 
@@ -55,11 +59,12 @@ def measure(recipe: Row, done: list[Row], only: str | None, seed: int | None) ->
     from elman import datasets
 
     task = recipe.get("task") or datasets.get(recipe["dataset"]).task
-    title, baseline = BASELINES.get(recipe.get("baseline", task), (None, None))
+    simple = [BASELINES[name] for name in (recipe.get("baseline", task),) if name in BASELINES]
+    simple += [FURTHER[name] for name in recipe.get("baselines", ())]
     have = {(row["variant"], row["seed"]) for row in done}
     dataset, languages = datasets.get(recipe["dataset"]), recipe.get("languages", [None])
-    for variant, settings in {**recipe["variants"], **({title: None} if title else {})}.items():
-        for number in recipe["seeds"] if settings is not None else [0]:
+    for variant, settings in {**recipe["variants"], **dict(simple)}.items():
+        for number in recipe["seeds"] if isinstance(settings, dict) else [0]:
             if (variant, number) in have or (only or variant) != variant or (seed or number) != number:
                 continue
             parts = {
@@ -68,8 +73,8 @@ def measure(recipe: Row, done: list[Row], only: str | None, seed: int | None) ->
             }
             train, dev = joined(parts["train"]), joined(parts["dev"])
             started = time.process_time()
-            if settings is None:
-                model = baseline(train, dev, dataset.fields)
+            if not isinstance(settings, dict):
+                model = settings(train, dev, dataset.fields)
             else:
                 kind = KINDS.get(task, Recurrent)
                 model = kind(
@@ -166,7 +171,51 @@ class Forecaster:
         return {"accuracy": found.scaled_mse, "test mae": found.scaled_mae}
 
 
-KINDS = {"tagger": Tagger, "translator": Translator, "forecaster": Forecaster}
+class Writer:
+    """A generator of elman, trained by a recipe."""
+
+    def __init__(self, settings: Row, seed: int, train: Row, dev: Row, fields: Row) -> None:
+        import elman
+
+        self.model = with_settings(elman.Generator(), settings, seed).fit(train, dev=dev)
+        self.size = sum(one.numel() for one in self.model.network_.parameters())
+
+    def report(self, rows: Row, out_of_scope: list[str] | None = None) -> Row:
+        """Bits per character, and nats of a symbol."""
+        found = self.model.evaluate(rows)
+        return {"accuracy": found.bits_per_character, "nats": found.nats}
+
+
+class Poet:
+    """A versifier of elman, trained by a recipe."""
+
+    def __init__(self, settings: Row, seed: int, train: Row, dev: Row, fields: Row) -> None:
+        import elman
+
+        self.model = with_settings(elman.Versifier(), settings, seed)
+        self.model.fit(train, dev=dev, **fields)
+        self.size = sum(one.numel() for one in self.model.network_.parameters())
+
+    def report(self, rows: Row, out_of_scope: list[str] | None = None) -> Row:
+        """BLEU and the rules, of what is written freely; and the rules where they are enforced."""
+        found = self.model.evaluate(rows)
+        kept = self.model.predict(rows["first"], tones=True, rhyme=rows["rhyme"])
+        seconds = [one.second for one in kept]
+        forced = verse(rows, seconds)
+        report = {"accuracy": found.bleu / 100, "perplexity": found.perplexity}
+        report |= {"equal": found.equal_length, "tones": found.tones, "rhyme": found.rhyme}
+        return report | {
+            f"{name} enforced": value for name, value in forced.items() if name != "accuracy"
+        }
+
+
+KINDS = {
+    "tagger": Tagger,
+    "translator": Translator,
+    "forecaster": Forecaster,
+    "generator": Writer,
+    "versifier": Poet,
+}
 """What trains a task by a recipe, where it is no classifier."""
 
 
@@ -230,7 +279,7 @@ def table(recipe: Row, rows: list[Row]) -> str:
     ]
     lines = [f"## {recipe['title']}", "", recipe["about"].strip(), ""]
     lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    baselines = [title for title, _ in BASELINES.values()]
+    baselines = [title for title, _ in (*BASELINES.values(), *FURTHER.values())]
     for variant in [*recipe["variants"], *baselines]:
         mine = [row for row in rows if row["variant"] == variant]
         if not mine:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from writing import Bigram, Nearest, NGram
+
 Row = dict[str, Any]
 
 
@@ -235,5 +237,10 @@ BASELINES: dict[str, tuple[str, Any]] = {
     "tagger": ("window + logistic regression", Window),
     "translator": ("TF-IDF nearest text", Retrieval),
     "lead": ("first twelve words", Lead),
+    "generator": ("n-gram, Witten-Bell", NGram),
+    "versifier": ("nearest first line", Nearest),
 }
 """The baseline of each task, and its name in the tables."""
+
+FURTHER: dict[str, tuple[str, Any]] = {"bigram": ("bigram, add-one", Bigram)}
+"""Other baselines, which a recipe asks for by name."""

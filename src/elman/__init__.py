@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from elman.answers import (
         Alignment,
         ForecastReport,
+        Generated,
+        LikelihoodReport,
         Prediction,
         Report,
         Tagged,
         TagReport,
         TextReport,
         Translation,
+        Verse,
+        VerseReport,
     )
     from elman.codecs.text import TextSettings
     from elman.data.panels import SeriesSettings
@@ -29,8 +33,10 @@ if TYPE_CHECKING:
     from elman.tasks import load
     from elman.tasks.classifier import Classifier
     from elman.tasks.forecaster import Forecaster
+    from elman.tasks.generator import Generator
     from elman.tasks.tagger import Tagger
     from elman.tasks.translator import Translator
+    from elman.tasks.versifier import Versifier
     from elman.training import Training
 
 __version__ = "0.1.0"
@@ -41,7 +47,10 @@ _HOMES = {
     "Classifier": "elman.tasks.classifier",
     "ForecastReport": "elman.answers",
     "Forecaster": "elman.tasks.forecaster",
+    "Generated": "elman.answers",
+    "Generator": "elman.tasks.generator",
     "Greedy": "elman.decoding.greedy",
+    "LikelihoodReport": "elman.answers",
     "Prediction": "elman.answers",
     "Ragged": "elman.ragged",
     "Report": "elman.answers",
@@ -55,6 +64,9 @@ _HOMES = {
     "Training": "elman.training",
     "Translation": "elman.answers",
     "Translator": "elman.tasks.translator",
+    "Verse": "elman.answers",
+    "VerseReport": "elman.answers",
+    "Versifier": "elman.tasks.versifier",
     "load": "elman.tasks",
 }
 
@@ -66,7 +78,10 @@ __all__ = [
     "Classifier",
     "ForecastReport",
     "Forecaster",
+    "Generated",
+    "Generator",
     "Greedy",
+    "LikelihoodReport",
     "Prediction",
     "Ragged",
     "Report",
@@ -80,6 +95,9 @@ __all__ = [
     "Training",
     "Translation",
     "Translator",
+    "Verse",
+    "VerseReport",
+    "Versifier",
     "load",
     "nn",
 ]

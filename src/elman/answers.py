@@ -252,3 +252,104 @@ class ForecastReport:
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON data."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A text that was written.
+
+    Attributes:
+        prompt: how it was begun.
+        text: the whole, the prompt included.
+        log_probability: of what was written, in nats, as the network gives it.
+        finished: whether it came to an end; otherwise it was cut off.
+    """
+
+    prompt: str
+    text: str
+    log_probability: float
+    finished: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The text as JSON data."""
+        return asdict(self)
+
+
+@dataclass
+class LikelihoodReport:
+    """How well texts are foretold.
+
+    Attributes:
+        count: the number of texts.
+        tokens: the number of symbols, each text's end counted as one where texts end.
+        characters: the number of characters, the ends counted likewise.
+        nats: the mean negative log-probability of a symbol.
+        bits_per_character: the same for a character, in bits, whatever the symbols are.
+        perplexity: exp(nats): among how many equally likely symbols the model is undecided, as it were.
+        unknown: how many symbols training never saw; each counts as `<unk>`, not as what it is.
+    """
+
+    count: int
+    tokens: int
+    characters: int
+    nats: float
+    bits_per_character: float
+    perplexity: float
+    unknown: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Verse:
+    """Two lines of verse.
+
+    Attributes:
+        first: the line that was answered.
+        second: its answer, of the same length.
+        log_probability: of the answer, in nats, as the network gives it.
+        tones: the share of the ruled places where the tones are opposed; None where they cannot be told.
+        rhymes: whether the answer rhymes with what it was to rhyme with; None where nothing was named.
+    """
+
+    first: str
+    second: str
+    log_probability: float
+    tones: float | None = None
+    rhymes: bool | None = None
+
+    def to_dict(self, top: int = 1) -> dict[str, Any]:
+        """The lines as JSON data."""
+        return asdict(self)
+
+    def cells(self, asked: str, top: int = 1) -> list[str]:
+        """The lines as cells of a table."""
+        return [self.first, self.second]
+
+
+@dataclass
+class VerseReport:
+    """How good second lines are.
+
+    Attributes:
+        count: the number of pairs.
+        nats, perplexity: how well the characters of the true second lines are foretold.
+        bleu: of the written lines, by characters, from 0 to 100.
+        equal_length: the share of written lines that are as long as their first lines.
+        tones: the share of ruled places at which the tones of the two lines are opposed, or None.
+        rhyme: the share of lines that rhyme with what they are to, or None.
+    """
+
+    count: int
+    nats: float
+    perplexity: float
+    bleu: float
+    equal_length: float
+    tones: float | None = None
+    rhyme: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON data."""
+        return asdict(self)

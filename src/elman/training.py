@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from elman.atomic import read_tensors, write_bytes, write_tensors
 from elman.data.batching import Batches
+from elman.data.windows import Windows
 from elman.errors import MissingExtraError, SettingsError, TrainingError
 from elman.progress import Progress
 from elman.settings import Settings
@@ -80,6 +81,9 @@ class Problem:
         loss: from the model and a batch to a scalar.
         evaluate: from the model to its dev figures, or None where there is no dev set.
         monitor: the figure that decides which epoch was best; higher is better.
+        order: what gives the batches of an epoch, where they are not drawn by length (see `Batches.epoch`).
+        carried: tensors by name that `loss` hands on from batch to batch, such as the states of streams. They
+            are a part of every checkpoint, and there are none when an epoch begins.
     """
 
     lengths: Sequence[int]
@@ -87,6 +91,8 @@ class Problem:
     loss: Callable[[nn.Module, Any], Tensor]
     evaluate: Callable[[nn.Module], dict[str, float]] | None = None
     monitor: str = "accuracy"
+    order: Batches | Windows | None = None
+    carried: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass
@@ -142,7 +148,7 @@ class _Run:
         self.place = Place()
         if settings.tensorboard and folder is None:
             raise SettingsError("TensorBoard's files need a folder.", fix="pass out=folder to fit")
-        self.batches = Batches(
+        self.batches = problem.order or Batches(
             problem.lengths,
             batch_size=settings.batch_size,
             max_steps=settings.max_steps,
@@ -199,6 +205,8 @@ class _Run:
         if not batches:
             raise TrainingError("There is no example to train on.", fix="check the training data")
         self.model.train()
+        if not place.batch:
+            self.problem.carried.clear()
         for number in range(place.batch, len(batches)):
             rate = self._learning_rate((place.epoch + number / len(batches)) / self.epochs)
             batch = tuple(one.to(fabric.device) for one in self.problem.batch(batches[number]))
@@ -295,6 +303,7 @@ class _Run:
         tensors |= {f"average.{name}": value for name, value in (self.average or {}).items()}
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
+        tensors |= {f"carried.{name}": value for name, value in self.problem.carried.items()}
         tensors["random.cpu"] = torch.get_rng_state()
         if torch.cuda.is_available():
             tensors["random.cuda"] = torch.cuda.get_rng_state()
@@ -325,6 +334,7 @@ class _Run:
                 received=str(cause).split("\n")[0],
                 fix="resume with the settings of the run, or train into another folder",
             ) from cause
+        self.problem.carried.update(groups.get("carried", {}))
         if self.average is not None:
             self.average = groups["average"]
         torch.set_rng_state(groups["random"]["cpu"])

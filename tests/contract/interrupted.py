@@ -25,9 +25,11 @@ import torch
 
 import elman
 import elman.tasks.classifier
+import elman.tasks.generator
 
 TEXTS = ["what time is it", "lights on please", "how late is it now", "turn the light off"] * 3
 LABELS = ["time", "light", "time", "light"] * 3
+LINES = ["so it goes, and so it goes; on it goes, " * 3]
 NUMBERS = [[1.0, 2.0, 0.5], [-1.0], [0.5, 0.1], [-2.0, -3.0]] * 3
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -37,11 +39,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
         **{"averaging": 0.9, "recurrent_dropout": 0.3, "patience": 1},
     },
     "seldom": {"epochs": 2, "batch_size": 4, "checkpoint_seconds": 1e9},
+    "carried": {"epochs": 2, "batch_size": 2, "checkpoint_seconds": 0.0, "dropout": 0.3},
 }
 
 
 def train(folder: Path, variant: str) -> None:
     """The training of a variant, begun or gone on with."""
+    if variant == "carried":  # one long text: what the states were is a part of where the run stands
+        writer = elman.Generator("lstm", 4, 2, window=11, training=elman.Training(**SETTINGS[variant]))
+        writer.fit(LINES, out=folder)
+        return
     model = elman.Classifier(
         "lstm" if variant == "averaged" else "gru",
         hidden_size=3,
@@ -86,13 +93,17 @@ def held(folder: Path) -> dict[str, Any]:
     """What a finished run's folder holds, but for the clock."""
     config = json.loads((folder / "config.json").read_text())
     sums = config.pop("files")
-    again = elman.load(folder).decision_function((NUMBERS if "lstm" in str(config) else TEXTS)[:4])
+    model = elman.load(folder)
+    if config["task"] == "generator":
+        answers = [model.evaluate(LINES).nats]
+    else:
+        answers = model.decision_function((NUMBERS if "lstm" in str(config) else TEXTS)[:4]).tolist()
     return {
         "weights": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
         "named": sums["model.safetensors"],
         "epochs": (folder / "metrics.jsonl").read_text(),
         "config": config,
-        "answers": again.tolist(),
+        "answers": answers,
     }
 
 
@@ -136,6 +147,7 @@ def main(root: Path, variant: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for module in ("lightning_fabric", "tokenizers", "torch._dynamo", "elman.tasks.classifier"):
+    tasks = ("elman.tasks.classifier", "elman.tasks.generator")
+    for module in ("lightning_fabric", "tokenizers", "torch._dynamo", *tasks):
         importlib.import_module(module)  # once, before all the forks
     print(json.dumps(main(Path(sys.argv[1]), sys.argv[2])))

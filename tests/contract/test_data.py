@@ -160,7 +160,7 @@ def test_parquet_without_polars_names_the_extra(tmp_path: Path, monkeypatch):
 
 
 def test_the_suffix_decides_unless_a_format_is_given(tmp_path: Path):
-    path = tmp_path / "rows.txt"
+    path = tmp_path / "rows.dat"
     path.write_text("a\tb\n1,5\t2\n")
     with pytest.raises(DataError) as caught:
         read(path)

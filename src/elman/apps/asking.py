@@ -6,7 +6,7 @@ import codecs
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -30,6 +30,7 @@ def predict(  # noqa: PLR0913 - the options of a command
     top: int,
     as_json: bool,
     beam_size: int | None = None,
+    rules: Mapping[str, Any] | None = None,
 ) -> None:
     """Print a line for every text; a friendlier one where a single text was typed."""
     if hasattr(model, "decode"):
@@ -38,13 +39,20 @@ def predict(  # noqa: PLR0913 - the options of a command
         raise SettingsError(
             f"A {model.task} answers without a beam.", received=f"--beam-size {beam_size}"
         )
+    rules = rules or {}
+    if rules and model.task != "versifier":
+        raise SettingsError(
+            f"Only verse has tones and rhymes; this model is a {model.task}.",
+            received=", ".join(f"--{name}" for name, rule in rules.items() if rule),
+        )
     source = _source(model, texts, text, encoding)
     if source is None and len(texts) == 1 and not as_json:
         from elman.apps.render import answer, show
 
-        return show(answer(texts[0], model.predict(_with(texts[0], question)), top))
+        return show(answer(texts[0], model.predict(_with(texts[0], question), **rules), top))
     for block in _blocks(texts if source is None else source):
-        answers = zip(block, model.predict([_with(one, question) for one in block]), strict=True)
+        asked = [_with(one, question) for one in block]
+        answers = zip(block, model.predict(asked, **rules), strict=True)
         typer.echo("\n".join(_line(one, found, top, as_json=as_json) for one, found in answers))
 
 
@@ -62,11 +70,11 @@ def inspect(model: Any, text: str | None, *, question: str | None, top: int, as_
         found = {"text": text, "prediction": prediction.to_dict(top), **trace.to_dict()}
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return
-    from elman.apps.render import aligned, answer, legend, show, walk
+    from elman.apps.render import aligned, answer, kind, legend, show, walk
 
     if isinstance(trace, Alignment):
         return show(answer(text, prediction, 1), "", *aligned(trace))
-    show(walk(text, prediction, trace), "", legend(trace, tags=hasattr(prediction, "tags")))
+    show(walk(text, prediction, trace), "", legend(trace, kind=kind(prediction)))
 
 
 def _with(text: Any, question: str | None) -> Any:

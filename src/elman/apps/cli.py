@@ -91,6 +91,9 @@ TagsColumn = Annotated[str | None, _option("tags", metavar="COLUMN")]
 TimeColumn = Annotated[str | None, _option("time", metavar="COLUMN")]
 SeriesColumn = Annotated[str | None, _option("series", metavar="COLUMN")]
 Level = Annotated[list[float] | None, _option("level", metavar="PERCENT")]
+FirstColumn = Annotated[str | None, _option("first", metavar="COLUMN")]
+SecondColumn = Annotated[str | None, _option("second", metavar="COLUMN")]
+RhymeColumn = Annotated[str | None, _option("rhyme", metavar="COLUMN")]
 Encoding = Annotated[str | None, _option("encoding", metavar="NAME")]
 Format = Annotated[str | None, _option("format", metavar="NAME")]
 Json = Annotated[bool, _option("json", "--json")]
@@ -132,6 +135,9 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
     past: Annotated[str | None, _option("past", metavar="COLUMNS")] = None,
     future: Annotated[str | None, _option("future", metavar="COLUMNS")] = None,
     static: Annotated[str | None, _option("static", metavar="COLUMNS")] = None,
+    first: FirstColumn = None,
+    second: SecondColumn = None,
+    rhyme: RhymeColumn = None,
     dev: Annotated[str | None, _option("dev", metavar="FILE")] = None,
     encoding: Encoding = None,
     format: Format = None,
@@ -205,6 +211,9 @@ def evaluate(  # noqa: PLR0913 - the parameters of a command are its options
     time: TimeColumn = None,
     series: SeriesColumn = None,
     level: Level = None,
+    first: FirstColumn = None,
+    second: SecondColumn = None,
+    rhyme: RhymeColumn = None,
     encoding: Encoding = None,
     format: Format = None,
     *,
@@ -227,11 +236,13 @@ def predict(  # noqa: PLR0913 - the parameters of a command are its options
     known: Annotated[str | None, _option("known", metavar="FILE")] = None,
     encoding: Encoding = None,
     top: Annotated[int, _option("top", min=1, show_default=True)] = 1,
+    rhyme: Annotated[str | None, _option("to_rhyme", "--rhyme", metavar="CHARACTER")] = None,
     beam_size: Annotated[int | None, _option("beam_size", min=1)] = None,
     *,
+    tones: Annotated[bool, _option("tones", "--tones")] = False,
     as_json: Json = False,
 ) -> None:
-    """Label texts, or foresee what comes next."""
+    """Label texts, answer them, or foresee what comes next."""
     from elman.apps import asking, foreseeing, models
 
     model = models.opened(run)
@@ -239,8 +250,30 @@ def predict(  # noqa: PLR0913 - the parameters of a command are its options
         wanted = foreseeing.Asked(horizon, tuple(level or ()), known, encoding)
         foreseeing.predict(model, texts or (), wanted, as_json=as_json)
         return
-    shown = {"top": top, "as_json": as_json, "beam_size": beam_size}
+    rules = {"tones": tones, "rhyme": rhyme} if tones or rhyme else {}
+    shown = {"top": top, "as_json": as_json, "beam_size": beam_size, "rules": rules}
     asking.predict(model, texts or (), text=text, question=question, encoding=encoding, **shown)
+
+
+@app.command(help=say("help.generate"))
+def generate(  # noqa: PLR0913 - the parameters of a command are its options
+    context: typer.Context,
+    run: Run,
+    prompt: Annotated[str | None, _option("prompt", metavar="TEXT")] = None,
+    length: Annotated[int | None, _option("length", min=1)] = None,
+    temperature: Annotated[float | None, _option("temperature")] = None,
+    top_k: Annotated[int | None, _option("top_k", min=0)] = None,
+    top_p: Annotated[float | None, _option("top_p")] = None,
+    seed: Annotated[int | None, _option("seed", min=0)] = None,
+    samples: Annotated[int | None, _option("samples", min=1)] = None,
+    beam_size: Annotated[int | None, _option("write_beam", "--beam-size", min=1)] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Write texts."""
+    from elman.apps import generating
+
+    generating.generate(run, _given(context), as_json=as_json)
 
 
 @app.command(help=say("help.inspect"))

@@ -18,8 +18,13 @@ from elman.errors import SettingsError, UnknownNameError
 if TYPE_CHECKING:
     from elman.data import Records
 
-FIGURES = ("f1", "accuracy", "label", "bleu", "wer", "per", "rouge1", "rouge2", "rougeL", "mse")
+FIGURES = (
+    *("f1", "accuracy", "label", "bleu", "wer", "per", "rouge1", "rouge2", "rougeL", "mse"),
+    *("bits_per_character", "log_likelihood"),
+)
 """Those of the dev set that are told, the one that chose the epoch first."""
+FORMATS = {"conllu": "tagger", "conll": "tagger", "txt": "generator", "lines": "generator"}
+"""What a file is for, where its format alone tells."""
 NAIVE = ("naive", "seasonal_naive", "drift")
 """Forecasts that cost nothing, which a forecaster's own stand beside."""
 READING = {
@@ -175,7 +180,7 @@ def _task(given: Mapping[str, Any]) -> str:
     if "parallel" in given or "target" in given:
         return "translator"
     suffix = Path(given["source"]).suffix.lower().lstrip(".")
-    return "tagger" if given.get("format", suffix) in ("conllu", "conll") else "classifier"
+    return FORMATS.get(given.get("format", suffix), "classifier")
 
 
 def _columns(kind: Any, names: Mapping[str, str]) -> dict[str, str]:
@@ -274,8 +279,10 @@ def _of_dataset(given: Mapping[str, Any], kind: Any, command: str) -> Data:
 
 
 def _tell_data(data: Data, model: Any, given: Mapping[str, Any]) -> None:
-    held = 0 if data.dev is not None else len(model.set_aside(data.train, data.columns)[1])
-    told = {"rows": len(data.train) - held}
+    train, held = data.train, data.dev
+    if held is None:
+        train, held = model.set_aside(data.train, data.columns)
+    told = {"rows": len(train)}
     if model.answers is None:
         tell("fit.train", **told)
     else:
@@ -284,8 +291,9 @@ def _tell_data(data: Data, model: Any, given: Mapping[str, Any]) -> None:
         tell(f"fit.train.{model.answers}", kinds=len(kinds), **told)
     if data.dev is None:
         several = len(set(model.strata(data.train, data.columns))) > 1
-        way = "last" if model.ordered else "held" if several else "random"
-        tell(f"fit.dev.{way}", rows=held)
+        one = len(data.train) == 1 and len(held) == 1
+        way = "last" if model.ordered else "end" if one else "held" if several else "random"
+        tell(f"fit.dev.{way}", rows=len(held))
     else:
         where = "file" if "dev" in given else "split"
         tell(f"fit.dev.{where}", rows=len(data.dev), source=given.get("dev", data.name))
@@ -319,6 +327,8 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
         tell("command", line=f"elman predict {run} --level 80")
         tell("command", line=f"elman inspect {run}")
         return
+    if hasattr(model, "generate"):
+        tell("command", line=f"elman generate {run}")
     column = data.train.column(data.columns[next(iter(model.roles))])
     texts = (one if isinstance(one, str) else _joined(one) for one in column)
     plain = (one for one in texts if 0 < len(one) <= 60 and one.isprintable() and "'" not in one)

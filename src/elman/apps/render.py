@@ -13,15 +13,18 @@ from rich.text import Text
 from elman.answers import (
     Alignment,
     ForecastReport,
+    LikelihoodReport,
     Prediction,
     Report,
     Tagged,
     TagReport,
     TextReport,
     Translation,
+    Verse,
+    VerseReport,
 )
 from elman.apps.messages import say
-from elman.inspection import Step, Trace
+from elman.inspection import Foretold, Step, Trace
 
 LEVELS = "▁▂▃▄▅▆▇█"
 SHADES = "·░▒▓█"
@@ -30,6 +33,7 @@ BAR = 8
 """Cells of a full bar of probability."""
 NAIVE = ("naive", "seasonal_naive", "drift")
 """Forecasts that cost nothing."""
+BLANKS = {ord("\n"): "⏎", ord("\t"): "⇥", ord("\r"): "⏎"}
 ROOMY, NARROW = 100, 70
 """The widths from which gates have digits, and below which beliefs alone are shown."""
 
@@ -70,7 +74,7 @@ def percent(share: float) -> str:
     return f"{100 * share:3.0f} %"
 
 
-def answer(text: str, prediction: Prediction | Tagged | Translation, top: int) -> Text:
+def answer(text: str, prediction: Prediction | Tagged | Translation | Verse, top: int) -> Text:
     """One text with its label, or its likeliest labels and their bars; or with its tags, or translations."""
     if isinstance(prediction, Translation):
         lines = Text(text)
@@ -80,6 +84,8 @@ def answer(text: str, prediction: Prediction | Tagged | Translation, top: int) -
         return lines
     if isinstance(prediction, Tagged):
         return _tagged(prediction, top)
+    if isinstance(prediction, Verse):
+        return Text(f"{text}  →  ").append(prediction.second, "bold")
     if top == 1:
         line = Text(f"{text}  →  ")
         return line.append(str(prediction.label), "bold").append(
@@ -107,7 +113,14 @@ def _tagged(found: Tagged, top: int) -> Text:
     return line
 
 
-def walk(text: str, prediction: Prediction | Tagged, trace: Trace, width: int | None = None) -> Group:
+def kind(prediction: Any) -> str:
+    """What the beliefs of a walk are about: the whole, each token's tag, or what is written."""
+    return {Tagged: "tag", Verse: "written"}.get(type(prediction), "belief")
+
+
+def walk(
+    text: str, prediction: Prediction | Tagged | Verse, trace: Trace, width: int | None = None
+) -> Group:
     """A trace, a row for each token; a narrow terminal gets fewer columns."""
     width = width or Console().width
     gates = list(trace.steps[0].gates) if width >= NARROW else []
@@ -115,8 +128,10 @@ def walk(text: str, prediction: Prediction | Tagged, trace: Trace, width: int | 
     table.add_column("", style="dim", no_wrap=True)
     # Long names give way, numbers never do.
     table.add_column(_line(say("walk.token")), style="bold", max_width=max(4, width // 7))
-    own = isinstance(prediction, Tagged)
-    table.add_column(_line(say("walk.tag" if own else "walk.belief")))
+    foretold = isinstance(trace.steps[0], Foretold)
+    if foretold:
+        table.add_column(say("walk.surprise"), justify="right", no_wrap=True)
+    table.add_column(_line(say("walk.next" if foretold else f"walk.{kind(prediction)}")))
     table.add_column("", style="cyan", no_wrap=True)
     for head in ("|h|", say("walk.change")) if width >= NARROW else ():
         table.add_column(head, justify="right", no_wrap=True)
@@ -128,7 +143,8 @@ def walk(text: str, prediction: Prediction | Tagged, trace: Trace, width: int | 
         for gate in gates:
             digits = f" {step.gates[gate]:.2f}" if width >= ROOMY else ""
             figures.append(level(step.gates[gate]) + digits)
-        table.add_row(f"O{number}", _line(step.token), _beliefs(step), shares, *figures)
+        bits = [f"{step.surprise:.2f}"] if isinstance(step, Foretold) else []
+        table.add_row(f"O{number}", _line(step.token), *bits, _beliefs(step), shares, *figures)
     return Group(answer(text, prediction, 1), "", table)
 
 
@@ -170,9 +186,10 @@ def _plain(token: str) -> str:
     return token.replace(" ", "␣").replace("\n", "⏎")
 
 
-def legend(trace: Trace, width: int | None = None, *, tags: bool = False) -> Text:
-    """What the columns of a walk mean."""
-    lines = [say("walk.legend.tags" if tags else "walk.legend", steps=len(trace.steps))]
+def legend(trace: Trace, width: int | None = None, *, kind: str = "belief") -> Text:
+    """What the columns of a walk mean; `kind` says what its beliefs are about."""
+    kind = "next" if isinstance(trace.steps[0], Foretold) else kind
+    lines = [say(f"walk.legend.{kind}", steps=len(trace.steps))]
     if (width or Console().width) >= NARROW:
         lines.append(say("walk.state"))
         if gates := ", ".join(trace.steps[0].gates):
@@ -183,16 +200,27 @@ def legend(trace: Trace, width: int | None = None, *, tags: bool = False) -> Tex
 def _beliefs(step: Step) -> Text:
     labels = _line("")
     for rank, (label, _) in enumerate(step.beliefs):
-        labels.append(f"\n{label}" if rank else str(label), "dim" if rank else "")
+        labels.append("\n" * bool(rank) + shown(str(label)), "dim" if rank else "")
     return labels
 
 
 def _line(text: str) -> Text:
     """A text that is cut where it is too long, never folded."""
-    return Text(text, no_wrap=True, overflow="ellipsis")
+    return Text(shown(text), no_wrap=True, overflow="ellipsis")
 
 
-def report(result: Report | TagReport | TextReport | ForecastReport) -> RenderableType:
+def shown(text: str) -> str:
+    """A text on one line, with signs for what cannot be seen; blanks alone are signs as well.
+
+    >>> shown("a" + chr(10)), shown(" ")
+    ('a⏎', '␣')
+    """
+    return text.translate(BLANKS) if text.strip(" ") else "␣" * len(text)
+
+
+def report(
+    result: Report | TagReport | TextReport | ForecastReport | LikelihoodReport | VerseReport,
+) -> RenderableType:
     """The figures of an evaluation, each with its name; one that there is none of is left out."""
     if isinstance(result, ForecastReport):
         return forecasts(result)
@@ -203,7 +231,7 @@ def report(result: Report | TagReport | TextReport | ForecastReport) -> Renderab
         if isinstance(figure, dict):
             for part, value in figure.items():
                 table.add_row(say(f"report.{name}.{part}"), _figure(part, value))
-        elif figure is not None and (name != "unseen" or figure):
+        elif figure is not None and (name not in ("unseen", "unknown") or figure):
             table.add_row(say(f"report.{name}"), _figure(name, figure))
     return table
 
@@ -228,8 +256,8 @@ def forecasts(result: ForecastReport) -> Group:
 def _figure(name: str, value: float | str) -> str:
     if isinstance(value, str):
         return value
-    if name in ("count", "tokens", "unseen", "references"):
-        return str(int(value))
+    if isinstance(value, int) or name == "count":
+        return str(value)
     return f"{value:.2f}" if name == "bleu" else f"{value:.4f}"
 
 

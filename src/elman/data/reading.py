@@ -13,6 +13,7 @@ from elman.data.files import existing_file
 from elman.data.frames import of_object
 from elman.data.jsonl import read_jsonl
 from elman.data.parquet import read_parquet
+from elman.data.plain import read_lines, read_txt
 from elman.data.records import Records, no_rows
 from elman.errors import DataError, SettingsError, UnknownNameError
 
@@ -25,6 +26,8 @@ _FORMATS: dict[str, Callable[[Path, str | None], Records]] = {
     "parquet": read_parquet,
     "conllu": read_conllu,
     "conll": read_conll,
+    "txt": read_txt,
+    "lines": read_lines,
 }
 
 
@@ -32,11 +35,11 @@ def read(source: Any, *, format: str | None = None, encoding: str | None = None)
     """Rows from a file or from objects in memory.
 
     Args:
-        source: the path of a `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.parquet`, `.conllu` or `.conll` file;
-            a dict of columns; a list of dicts; a pandas or polars DataFrame; a pyarrow Table; or Records,
+        source: the path of a `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.parquet`, `.conllu`, `.conll` or `.txt`
+            file; a dict of columns; a list of dicts; a pandas or polars DataFrame; a pyarrow Table; or Records,
             given back.
         format: `csv`, `tsv`, `tsv-unquoted` (quotes are plain characters), `jsonl`, `ndjson`, `parquet`,
-            `conllu`, `conll`; the suffix of the file decides where it is not given.
+            `conllu`, `conll`, `txt` (one text), `lines` (a text a line); the suffix decides if not given.
         encoding: of a text file, such as `gb18030`; a byte order mark and UTF-8 are known without it.
 
     Values of CSV and TSV files stay strings. Such a file needs a header; blank lines are allowed.

@@ -146,7 +146,7 @@ class Dataset(ABC):
         try:
             path = pooch.retrieve(
                 source.url,
-                known_hash=f"sha256:{source.sha256}",
+                known_hash=f"sha256:{source.sha256}" if source.sha256 else None,
                 fname=file,
                 path=Path(cache, "datasets", folder),
                 progressbar=importlib.util.find_spec("tqdm") is not None,

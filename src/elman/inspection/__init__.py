@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from elman.inspection.trace import Step, Trace, look
+from elman.inspection.trace import Foretold, Step, Trace, look, look_at_writing
 
-__all__ = ["Step", "Trace", "look"]
+__all__ = ["Foretold", "Step", "Trace", "look", "look_at_writing"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,8 +12,10 @@ from torch import Tensor
 
 from elman.data.batching import Batches
 from elman.errors import SettingsError
+from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
 from elman.structures.n_to_n import NToN
+from elman.structures.n_to_n_writer import NToNWriter
 from elman.structures.n_to_one import NToOne
 
 LONGEST = 2_000
@@ -38,6 +40,17 @@ class Step:
     norm: float
     change: float
     gates: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Foretold(Step):
+    """One step of a reading by a network that says what comes next: its beliefs are of the step after.
+
+    Attributes:
+        surprise: -log2 of the probability that this token had before it was read, in bits.
+    """
+
+    surprise: float
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,7 @@ def look(
     labels: Sequence[Any],
     top: int = 3,
     chances: Tensor | None = None,
+    surprises: Sequence[float] | None = None,
 ) -> Trace:
     """Trace one sequence.
 
@@ -83,37 +97,79 @@ def look(
         labels: a name for each output.
         top: how many labels to keep a step.
         chances: `time labels`, the beliefs of a network that answers every step.
+        surprises: of each token, where the network says what comes next.
 
     Raises:
         SettingsError: a sequence without steps, or too long a one for a network that reads backwards.
     """
-    if len(xs) != 1 or not len(xs.values):
-        raise SettingsError("There is no step to look at.", expected="one sequence of at least one step")
+    _check(xs)
     recurrent = network.recurrent
     names = (*recurrent.cell_type.states, *recurrent.cell_type.gates)
     trace = network.run(xs, record=names).trace
-    last = f"_l{recurrent.num_layers - 1}"
-    h = trace["h" + last].values
-    before = torch.cat([torch.zeros_like(h[:1]), h[:-1]])
-    norms, changes = h.norm(dim=-1).tolist(), (h - before).norm(dim=-1).tolist()
-    openings = {name: trace[name + last].values.mean(-1).tolist() for name in recurrent.cell_type.gates}
     if chances is None:
         if isinstance(network, NToN):
             raise SettingsError(
                 "A network that answers every step has beliefs of its own.", fix="pass chances"
             )
         chances = _beliefs(network, xs)
+    return _steps(recurrent, trace, tokens, (labels, chances, top), surprises)
+
+
+@torch.inference_mode()
+def look_at_writing(
+    network: NToNWriter,
+    xs: Ragged,
+    ys: Ragged,
+    tokens: Sequence[str],
+    labels: Sequence[Any],
+    top: int = 3,
+) -> Trace:
+    """Trace the writing of one answer: the beliefs at each place, given what was written before it.
+
+    Args:
+        network: in evaluation mode.
+        xs: a batch of the one sequence that is answered.
+        ys: the numbers of what was written.
+        tokens: a name for each of these.
+        labels: a name for each output.
+        top: how many labels to keep a step.
+
+    Raises:
+        SettingsError: a sequence without steps.
+    """
+    _check(xs)
+    recurrent = network.recurrent
+    names = (*recurrent.cell_type.states, *recurrent.cell_type.gates)
+    trace = network.run(network.encoded(xs), ys, record=names).trace
+    return _steps(recurrent, trace, tokens, (labels, network(xs, ys).values.softmax(-1), top), None)
+
+
+def _check(xs: Ragged) -> None:
+    if len(xs) != 1 or not len(xs.values):
+        raise SettingsError("There is no step to look at.", expected="one sequence of at least one step")
+
+
+def _steps(
+    recurrent: Recurrent,
+    trace: Mapping[str, Ragged],
+    tokens: Sequence[str],
+    beliefs: tuple[Sequence[Any], Tensor, int],
+    surprises: Sequence[float] | None,
+) -> Trace:
+    """A trace of what was recorded and of beliefs: the labels, `time labels`, and how many to keep."""
+    labels, chances, top = beliefs
+    last = f"_l{recurrent.num_layers - 1}"
+    h = trace["h" + last].values
+    before = torch.cat([torch.zeros_like(h[:1]), h[:-1]])
+    norms, changes = h.norm(dim=-1).tolist(), (h - before).norm(dim=-1).tolist()
+    openings = {name: trace[name + last].values.mean(-1).tolist() for name in recurrent.cell_type.gates}
     best, numbers = chances.topk(min(top, len(labels)), -1)
-    steps = [
-        Step(
-            token=token,
-            beliefs=[(labels[n], p) for n, p in zip(numbers[t].tolist(), best[t].tolist(), strict=True)],
-            norm=norms[t],
-            change=changes[t],
-            gates={name: values[t] for name, values in openings.items()},
-        )
-        for t, token in enumerate(tokens)
-    ]
+    steps = []
+    for t, token in enumerate(tokens):
+        held = [(labels[n], p) for n, p in zip(numbers[t].tolist(), best[t].tolist(), strict=True)]
+        gates = {name: values[t] for name, values in openings.items()}
+        step = Step(token, held, norms[t], changes[t], gates)
+        steps.append(step if surprises is None else Foretold(**vars(step), surprise=surprises[t]))
     return Trace(steps, {name: values.values.numpy() for name, values in trace.items()})
 
 

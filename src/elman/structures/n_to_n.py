@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,7 @@ class NToN(nn.Module):
         outputs: how many numbers each answer has (a logit a tag).
         labels: how many numbers the answer to the whole sequence has; 0 for none.
         crf: what chooses the tags of a sequence together, for whoever reads the answers.
+        head: an output layer of another kind than `nn.Linear`, such as those of `layers.softmax`.
         dropout: chance that a feature is dropped before an output layer.
 
     Shapes: xs `steps features`. Result: `steps outputs`, and from `joint` also `batch labels`.
@@ -43,7 +44,7 @@ class NToN(nn.Module):
     Ragged(lengths=[5, 2], features=(4,), torch.float32)
     """
 
-    forwards: ClassVar[tuple[str, ...]] = ("joint",)
+    forwards: ClassVar[tuple[str, ...]] = ("joint", "surprise")
     """Methods that train as `forward` does: what spreads a model over devices has to know of them."""
 
     def __init__(
@@ -54,11 +55,12 @@ class NToN(nn.Module):
         outputs: int,
         labels: int = 0,
         crf: CRF | None = None,
+        head: nn.Module | None = None,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.inputs, self.recurrent, self.dropout = inputs, recurrent, dropout
-        self.head = nn.Linear(recurrent.output_size, outputs)
+        self.head: Any = nn.Linear(recurrent.output_size, outputs) if head is None else head
         self.crf, self.labels = crf, labels
         if labels:
             self.pooling = Pooling("attention", recurrent.output_size)
@@ -72,9 +74,25 @@ class NToN(nn.Module):
         """The answers to the steps, and to the whole: `batch labels`."""
         return self.answer(self.run(xs))
 
-    def run(self, xs: Ragged, record: Sequence[str] = ()) -> Scan:
-        """The recurrence over the whole of each sequence; `record` keeps gates and states."""
-        return self.recurrent(xs.with_values(self.inputs(xs.values)), record=record)
+    def surprise(self, xs: Ragged, targets: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """How unexpected each step's target is, and the state after the last step, to be carried on.
+
+            s[t] = -log softmax(y[t])[target[t]]        in nats
+
+        Shapes: xs `steps features`, targets `steps`, integers. Result: `steps`, and a state.
+        """
+        scan = self.run(xs, state=state)
+        h = F.dropout(scan.outputs.values, self.dropout, self.training)
+        if hasattr(self.head, "surprise"):
+            return self.head.surprise(h, targets), scan.final
+        return F.cross_entropy(self.head(h), targets.long(), reduction="none"), scan.final
+
+    def run(self, xs: Ragged, record: Sequence[str] = (), state: State | None = None) -> Scan:
+        """The recurrence over the whole of each sequence; `record` keeps gates and states.
+
+        `state` is the one before the first step, where the sequences go on from others; zeros if None.
+        """
+        return self.recurrent(xs.with_values(self.inputs(xs.values)), state, record)
 
     def answer(self, scan: Scan) -> tuple[Ragged, Tensor]:
         """The answers to the steps and to the whole of each sequence, from its scan."""
