@@ -19,6 +19,7 @@ from elman.codecs.series import Series
 from elman.codecs.symbols import UNKNOWN as UNKNOWN_SYMBOL
 from elman.codecs.symbols import Symbols
 from elman.codecs.text import SPECIAL, Text, TextSettings
+from elman.data.panels import Line
 from elman.errors import DataError
 from elman.layers.embedding import UNKNOWN
 from elman.ragged import Ragged
@@ -47,9 +48,17 @@ ODD = st.sampled_from(
 )
 STRANGE = st.lists(LETTERS | ODD, max_size=6).map("".join)
 
+
+def line(name: str, *values: float) -> Line:
+    """A series of days, with one column that is known beyond them."""
+    days = np.arange(len(values)).astype("datetime64[D]").astype("datetime64[us]")
+    return Line(name, days, np.array(values), np.zeros((len(values), 0)), np.array([values]).T)
+
+
 SAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     "asked": ([("He left.", "Who?"), ("现在几点了", "what ?")], [("", ""), ("unseen", "who ?")]),
     "label": (["b", "a", "b"], ["a", "b", "a"]),
+    "panel": ([line("a", 1, 2, 5), line("b", 3, 3)], [line("b", 4, 5, 6), line("new", 7, 9)]),
     "series": ([[1.0, 3.0], [], [4.0]], [[2.0], [], [1e9, -1.0]]),
     "symbols": (TEXTS, ["what time", "", "unseen 词 ✂️"]),
     "tags": ([["B-city", "I-city", "O"], ["O", "B-day"]], [["O"], [], ["B-never", "I-city"]]),
@@ -118,6 +127,11 @@ def test_symbols_are_numbered_by_how_often_they_occur() -> None:
 
 
 def equal(left: Any, right: Any) -> bool:
+    if isinstance(left, list):  # of series, each several tensors
+        pairs = zip(left, right, strict=True)
+        return all(
+            torch.equal(vars(a)[name], vars(b)[name]) for a, b in pairs for name in ("z", "future")
+        )
     if isinstance(left, Ragged):
         return torch.equal(left.values, right.values) and torch.equal(left.offsets, right.offsets)
     return torch.equal(left, right)

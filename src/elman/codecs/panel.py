@@ -241,6 +241,8 @@ class Panel(Codec):
     def files(self) -> dict[str, bytes]:
         """The last rows that are known of each series: what a forecast without a frame goes on from."""
         kept = list(self.tails.values())
+        if not kept:
+            return {}
         tensors = {
             name: torch.from_numpy(np.concatenate([one[place] for one in kept]))
             for place, name in enumerate(("times", "y", "past", "future"))
@@ -257,6 +259,8 @@ class Panel(Codec):
             setattr(self, name, config[name])
         self.scales = {name: (mean, spread) for name, mean, spread in config["scales"]}
         self.starts = {name: (first, count) for name, first, count in config["starts"]}
+        if HISTORY not in files:
+            return self
         kept = {name: one.numpy() for name, one in unpack(Path(HISTORY), files[HISTORY]).items()}
         ends = np.cumsum(kept["lengths"])[:-1]
         kind = np.int64 if self.form == "number" else "datetime64[us]"
