@@ -28,14 +28,7 @@ class Clinc150(Dataset):
         "EMNLP-IJCNLP 2019, https://aclanthology.org/D19-1131"
     )
     splits = ("train", "dev", "test", "oos-train", "oos-dev", "oos-test")
-    settings: ClassVar = {
-        "classifier": {
-            "bidirectional": True,
-            "epochs": 25,
-            "learning_rate": 0.003,
-            "consistency": 1.0,
-        }
-    }
+    settings: ClassVar = {"classifier": {"bidirectional": True, "epochs": 25, "learning_rate": 0.003}}
     companions: ClassVar = {"train": "oos-train", "dev": "oos-dev", "test": "oos-test"}
     sources: ClassVar = {
         "data": Source(
