@@ -21,7 +21,7 @@ STEPS = 8
 
 def main(path: str, settings: dict[str, Any]) -> list[tuple[float, float]]:
     """Train, and measure after every epoch."""
-    import keras
+    import keras  # pyright: ignore[reportMissingImports]
 
     data = np.load(path)
     cell = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
