@@ -40,10 +40,11 @@ def test_a_wave(cell: str, direct: bool) -> None:
 def test_no_better_than_can_be() -> None:
     """An AR(2): one step ahead, the error comes near that of the noise itself, and never below it."""
     y = swing(1500, 0.3)
-    training = elman.Training(epochs=15, batch_size=32, dropout=0.0, learning_rate=5e-3)
-    model = elman.Forecaster("gru", 16, horizon=1, window=8, training=training)
+    settings = elman.SeriesSettings(anchor="none")
+    training = PLAIN.model_copy(update={"epochs": 60, "patience": 60})
+    model = elman.Forecaster("gru", 16, horizon=1, window=8, series=settings, training=training)
     model.fit({"ds": np.arange(1200), "y": y[:1200]})
     report = model.evaluate({"ds": np.arange(1200, 1500), "y": y[1200:]})
     noise = 0.3 / model.input_.scales[None][1]
-    assert 0.85 < report.scaled_mse / noise**2 < 2.0  # the naive forecast has 6.9
+    assert 0.85 < report.scaled_mse / noise**2 < 1.3  # the naive forecast has 6.9
     assert report.skill > 0.5
