@@ -24,13 +24,16 @@ if TYPE_CHECKING:
         Verse,
         VerseReport,
     )
+    from elman.codecs.image import ImageSettings
     from elman.codecs.text import TextSettings
     from elman.data.panels import SeriesSettings
     from elman.decoding.beam import Beam
     from elman.decoding.greedy import Greedy
     from elman.decoding.sample import Sample
     from elman.ragged import Ragged
+    from elman.seen import Caption, Gaze
     from elman.tasks import load
+    from elman.tasks.captioner import Captioner
     from elman.tasks.classifier import Classifier
     from elman.tasks.forecaster import Forecaster
     from elman.tasks.generator import Generator
@@ -44,12 +47,16 @@ __version__ = "0.1.0"
 _HOMES = {
     "Alignment": "elman.answers",
     "Beam": "elman.decoding.beam",
+    "Caption": "elman.seen",
+    "Captioner": "elman.tasks.captioner",
     "Classifier": "elman.tasks.classifier",
     "ForecastReport": "elman.answers",
     "Forecaster": "elman.tasks.forecaster",
+    "Gaze": "elman.seen",
     "Generated": "elman.answers",
     "Generator": "elman.tasks.generator",
     "Greedy": "elman.decoding.greedy",
+    "ImageSettings": "elman.codecs.image",
     "LikelihoodReport": "elman.answers",
     "Prediction": "elman.answers",
     "Ragged": "elman.ragged",
@@ -75,12 +82,16 @@ _MODULES = {"nn": "elman.nn"}
 __all__ = [
     "Alignment",
     "Beam",
+    "Caption",
+    "Captioner",
     "Classifier",
     "ForecastReport",
     "Forecaster",
+    "Gaze",
     "Generated",
     "Generator",
     "Greedy",
+    "ImageSettings",
     "LikelihoodReport",
     "Prediction",
     "Ragged",

@@ -13,7 +13,9 @@ from typing import Any
 import typer
 
 from elman.answers import Alignment
+from elman.apps.messages import say
 from elman.errors import DataError, SettingsError
+from elman.seen import Gaze
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".conllu", ".conll")
 BLOCK = 256
@@ -56,11 +58,19 @@ def predict(  # noqa: PLR0913 - the options of a command
         typer.echo("\n".join(_line(one, found, top, as_json=as_json) for one, found in answers))
 
 
-def inspect(model: Any, text: str | None, *, question: str | None, top: int, as_json: bool) -> None:
-    """Print what the model believed after each token.
+def inspect(
+    model: Any,
+    text: str | None,
+    *,
+    question: str | None,
+    top: int,
+    as_json: bool,
+    out: str | None = None,
+) -> None:
+    """Print what the model believed after each token, or draw it into a file.
 
     Raises:
-        SettingsError: there is no text.
+        SettingsError: there is no text, or nothing to draw.
     """
     if text is None:
         raise SettingsError("There is no text to look at.", fix='elman inspect RUN "What time is it ?"')
@@ -72,6 +82,15 @@ def inspect(model: Any, text: str | None, *, question: str | None, top: int, as_
         return
     from elman.apps.render import aligned, answer, kind, legend, show, walk
 
+    if out is not None:
+        from elman.apps.drawing import draw
+
+        draw(trace, out)
+        typer.echo(say("inspect.drawn", out=out))
+    if isinstance(trace, Gaze):
+        from elman.apps.seeing import gazed
+
+        return show(answer(text, prediction, 1), "", *gazed(trace))
     if isinstance(trace, Alignment):
         return show(answer(text, prediction, 1), "", *aligned(trace))
     show(walk(text, prediction, trace), "", legend(trace, kind=kind(prediction)))
@@ -96,7 +115,12 @@ def _source(
     model: Any, texts: Sequence[str], column: str | None, encoding: str | None
 ) -> Iterable[Any] | None:
     """What stands in a file or comes by standard input; None where the texts themselves were typed."""
+    by_path = model.reading(getattr(model, "columns_", ())) in model.senses
+    if by_path and len(texts) == 1 and os.path.isdir(texts[0]):
+        return sorted(one.path for one in os.scandir(texts[0]) if one.is_file())
     if len(texts) == 1 and os.path.isfile(texts[0]):
+        if by_path and not texts[0].lower().endswith(TABLES):
+            return None
         if texts[0].lower().endswith(TABLES):
             from elman.data import read
 

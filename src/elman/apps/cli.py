@@ -81,6 +81,8 @@ Source = Annotated[str | None, _argument("source")]
 DatasetName = Annotated[str | None, _option("dataset", metavar="NAME")]
 Language = Annotated[str | None, _option("language", metavar="NAME")]
 TextColumn = Annotated[str | None, _option("text", metavar="COLUMN")]
+ImageColumn = Annotated[str | None, _option("image", metavar="COLUMN")]
+VideoColumn = Annotated[str | None, _option("video", metavar="COLUMN")]
 LabelColumn = Annotated[str | None, _option("label", metavar="COLUMN")]
 QuestionColumn = Annotated[str | None, _option("question_column", "--question", metavar="COLUMN")]
 Question = Annotated[str | None, _option("question", metavar="TEXT")]
@@ -124,6 +126,8 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
     language: Language = None,
     task: Annotated[str | None, _option("task", metavar="NAME")] = None,
     text: TextColumn = None,
+    image: ImageColumn = None,
+    video: VideoColumn = None,
     label: LabelColumn = None,
     question: QuestionColumn = None,
     tokens: TokensColumn = None,
@@ -202,6 +206,8 @@ def evaluate(  # noqa: PLR0913 - the parameters of a command are its options
     split: Annotated[str | None, _option("split", metavar="NAME", show_default="test")] = None,
     language: Language = None,
     text: TextColumn = None,
+    image: ImageColumn = None,
+    video: VideoColumn = None,
     label: LabelColumn = None,
     question: QuestionColumn = None,
     tokens: TokensColumn = None,
@@ -238,14 +244,18 @@ def predict(  # noqa: PLR0913 - the parameters of a command are its options
     top: Annotated[int, _option("top", min=1, show_default=True)] = 1,
     rhyme: Annotated[str | None, _option("to_rhyme", "--rhyme", metavar="CHARACTER")] = None,
     beam_size: Annotated[int | None, _option("beam_size", min=1)] = None,
+    out: Annotated[str | None, _option("frames_out", "--out", metavar="FILE")] = None,
     *,
     tones: Annotated[bool, _option("tones", "--tones")] = False,
     as_json: Json = False,
 ) -> None:
     """Label texts, answer them, or foresee what comes next."""
-    from elman.apps import asking, foreseeing, models
+    from elman.apps import asking, filming, foreseeing, models
 
     model = models.opened(run)
+    if model.task == "frame-forecaster":
+        filming.predict(model, texts or (), horizon=horizon, out=out, as_json=as_json)
+        return
     if model.task == "forecaster":
         wanted = foreseeing.Asked(horizon, tuple(level or ()), known, encoding)
         foreseeing.predict(model, texts or (), wanted, as_json=as_json)
@@ -282,17 +292,21 @@ def inspect(
     text: Annotated[str | None, _argument("sentence")] = None,
     question: Question = None,
     top: Annotated[int, _option("top", min=1, show_default=True)] = 3,
+    out: Annotated[str | None, _option("drawing", "--out", metavar="FILE")] = None,
     *,
     as_json: Json = False,
 ) -> None:
     """Show a model at work, step by step."""
-    from elman.apps import asking, foreseeing, models
+    from elman.apps import asking, filming, foreseeing, models
 
     model = models.opened(run)
+    if model.task == "frame-forecaster":
+        filming.inspect(model, text, out=out, as_json=as_json)
+        return
     if model.task == "forecaster":
         foreseeing.inspect(model, text, as_json=as_json)
         return
-    asking.inspect(model, text, question=question, top=top, as_json=as_json)
+    asking.inspect(model, text, question=question, top=top, out=out, as_json=as_json)
 
 
 @app.command("list", help=say("help.list"))

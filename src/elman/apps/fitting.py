@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 FIGURES = (
     *("f1", "accuracy", "label", "bleu", "wer", "per", "rouge1", "rouge2", "rougeL", "mse"),
-    *("bits_per_character", "log_likelihood"),
+    *("bits_per_character", "log_likelihood", "exact", "frame_mse"),
 )
 """Those of the dev set that are told, the one that chose the epoch first."""
 FORMATS = {"conllu": "tagger", "conll": "tagger", "txt": "generator", "lines": "generator"}
 """What a file is for, where its format alone tells."""
+MADE = {"image": "captioner", "video": "frame-forecaster"}
+"""What is made of a column of a sense, where there are no labels."""
 NAIVE = ("naive", "seasonal_naive", "drift")
 """Forecasts that cost nothing, which a forecaster's own stand beside."""
 READING = {
@@ -179,6 +181,8 @@ def _task(given: Mapping[str, Any]) -> str:
         return datasets.get(given["dataset"]).task
     if "parallel" in given or "target" in given:
         return "translator"
+    if "label" not in given and (sense := next((one for one in MADE if one in given), None)):
+        return MADE[sense]
     suffix = Path(given["source"]).suffix.lower().lstrip(".")
     return FORMATS.get(given.get("format", suffix), "classifier")
 
@@ -190,7 +194,7 @@ def _columns(kind: Any, names: Mapping[str, str]) -> dict[str, str]:
     return {
         role: names.get(role, own)
         for role, own in kind.roles.items()
-        if role in names or role not in kind.optional
+        if role in names or role in kind.required(names)
     }
 
 
@@ -268,7 +272,7 @@ def _of_dataset(given: Mapping[str, Any], kind: Any, command: str) -> Data:
     }
     train, dev = (read(dataset.load(split, language)) for split in ("train", "dev"))
     named = {role: column for role, column in dataset.fields.items() if role in kind.roles}
-    if missing := sorted(kind.roles.keys() - set(kind.optional) - named.keys()):
+    if missing := sorted(kind.required(named) - named.keys()):
         raise SettingsError(
             f"The data set {name} is not made for a {kind.task}: it has no {', '.join(missing)}.",
             expected=f"the task {dataset.task}",
@@ -317,6 +321,9 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
         best = min(figures[f"dev_{name}"] for name in NAIVE)
         beats = "beats" if figures["dev_skill"] > 0 else "beaten"
         tell(f"fit.{beats}", **{name: figures[f"dev_{name}"] for name in NAIVE}, best=best)
+    if "dev_copy_mse" in figures:
+        beats = "saves" if figures["dev_saved"] > 0 else "copies"
+        tell(f"fit.{beats}", copied=figures["dev_copy_mse"], saved=100 * figures["dev_saved"])
     run = shlex.quote(str(out))
     tell("fit.model", out=out)
     if "dataset" in data.about:
@@ -329,7 +336,10 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
         return
     if hasattr(model, "generate"):
         tell("command", line=f"elman generate {run}")
-    column = data.train.column(data.columns[next(iter(model.roles))])
+    role = model.reading(data.columns)
+    column = data.train.column(data.columns[role])
+    if role in model.senses:
+        column = data.train.beside(data.columns[role])
     texts = (one if isinstance(one, str) else _joined(one) for one in column)
     plain = (one for one in texts if 0 < len(one) <= 60 and one.isprintable() and "'" not in one)
     if example := next(plain, None):

@@ -36,3 +36,22 @@ class Codec(ABC):
     @abstractmethod
     def restore(cls, config: dict[str, Any], files: dict[str, bytes]) -> Self:
         """The codec that gave this config and these files."""
+
+
+class Recording(Codec):
+    """A codec of what is seen or heard: each value is the path of a file, or an array.
+
+    `encode` makes steps of it, and `reader` the module that turns a batch of such steps into features.
+    """
+
+    @abstractmethod
+    def one(self, source: Any) -> bool:
+        """Whether this is a single recording, and no list of them."""
+
+    @abstractmethod
+    def tokens(self, source: Any) -> list[str]:
+        """A name for each step of one recording."""
+
+    @abstractmethod
+    def reader(self, dropout: float = 0.0) -> Any:
+        """A fresh module from steps to features: it has an `output_size`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -36,6 +36,8 @@ class Estimator(ABC):
         roles: what a row holds: for each role the name that its column has unless another is given. The
             first is what is read, and what `predict` is asked.
         optional: roles that only play where a column is named for them.
+        senses: roles of what is seen or heard, given by paths or as arrays; one that a column is named for is
+            read in place of the first role.
         answers: the role whose distinct values are worth counting, if any.
         consistent: whether its loss knows `Training.consistency`.
         ordered: whether rows follow each other in time, so that the last of them are set aside for dev.
@@ -50,6 +52,7 @@ class Estimator(ABC):
     structure: ClassVar[str]
     roles: ClassVar[Mapping[str, str]]
     optional: ClassVar[tuple[str, ...]] = ()
+    senses: ClassVar[tuple[str, ...]] = ()
     answers: ClassVar[str | None] = None
     consistent: ClassVar[bool] = False
     ordered: ClassVar[bool] = False
@@ -133,9 +136,22 @@ class Estimator(ABC):
         """What a part that is set aside has its share of; where it is one for all, rows are drawn at random."""
         return [None] * len(rows)
 
+    @classmethod
+    def required(cls, named: Collection[str]) -> set[str]:
+        """The roles that must have a column, where these have one."""
+        rest = set(cls.roles) - set(cls.optional)
+        return rest - {next(iter(cls.roles))} if set(cls.senses) & set(named) else rest
+
+    @classmethod
+    def reading(cls, columns: Collection[str]) -> str:
+        """The role that is read, of those that have a column."""
+        return next((role for role in cls.senses if role in columns), next(iter(cls.roles)))
+
     def asked(self, rows: Records, column: str | None = None) -> list[Any]:
-        """What `predict` takes, of rows: what stands in a column, that of the first role if None."""
-        return list(rows.column(column or self.columns_[next(iter(self.roles))]))
+        """What `predict` takes, of rows: what stands in a column, that of the role that is read if None."""
+        role = self.reading(self.columns_)
+        column = column or self.columns_[role]
+        return rows.beside(column) if role in self.senses else list(rows.column(column))
 
     @abstractmethod
     def _examples(self, source: Any, y: Any = None) -> Records:

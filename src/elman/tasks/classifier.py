@@ -12,12 +12,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from elman import metrics
+from elman import metrics, registry
 from elman.answers import Prediction, Predictions, Report
 from elman.codecs.asked import Asked
+from elman.codecs.base import Recording
+from elman.codecs.image import ImageSettings
 from elman.codecs.label import Label
 from elman.codecs.series import Series
 from elman.codecs.text import Text, TextSettings
+from elman.codecs.video import VideoSettings
 from elman.data import Batches, Records, labelled, read_vectors
 from elman.errors import DataError, SettingsError
 from elman.inspection import Trace, look
@@ -31,7 +34,7 @@ from elman.training import Problem, Training
 
 
 class Classifier(Estimator):
-    """Names the class of a sequence: of a text, or of a sequence of numbers.
+    """Names the class of a sequence: of a text, of numbers, of a picture's rows, of a film's frames.
 
         h[t] = cell(h[t-1], x[t])        p(label) = softmax(W_y·pool(h[1] … h[T]) + b_y)
 
@@ -42,6 +45,7 @@ class Classifier(Estimator):
         bidirectional: whether to read from the end as well.
         pooling: `last`, `max`, `mean` or `attention`: what the answer is made from.
         text: how text becomes vectors; ignored for numbers.
+        image, video: how pictures are read, and films.
         training: how the network is trained, with the seed.
 
     Attributes after `fit`:
@@ -57,13 +61,17 @@ class Classifier(Estimator):
     task: ClassVar[str] = "classifier"
     kind: ClassVar[str] = "classifier"
     structure: ClassVar[str] = "n-to-one"
-    roles: ClassVar[Mapping[str, str]] = {"text": "text", "label": "label", "question": "question"}
-    optional: ClassVar[tuple[str, ...]] = ("question",)
+    roles: ClassVar[Mapping[str, str]] = {
+        **{"text": "text", "label": "label", "question": "question"},
+        **{"image": "image", "video": "video"},
+    }
+    optional: ClassVar[tuple[str, ...]] = ("question", "image", "video")
+    senses: ClassVar[tuple[str, ...]] = ("image", "video")
     answers: ClassVar[str | None] = "label"
     consistent: ClassVar[bool] = True
     codecs: ClassVar[tuple[str, ...]] = ("input", "label")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what may be chosen
         self,
         cell: str = "gru",
         hidden_size: int = 128,
@@ -72,11 +80,13 @@ class Classifier(Estimator):
         bidirectional: bool = False,
         pooling: str = "attention",
         text: TextSettings = TextSettings(),  # noqa: B008 - frozen
+        image: ImageSettings = ImageSettings(parts="rows"),  # noqa: B008 - frozen
+        video: VideoSettings = VideoSettings(),  # noqa: B008 - frozen
         training: Training = Training(),  # noqa: B008 - frozen
     ) -> None:
         self.cell, self.hidden_size, self.num_layers = cell, hidden_size, num_layers
         self.bidirectional, self.pooling = bidirectional, pooling
-        self.text, self.training = text, training
+        self.text, self.image, self.video, self.training = text, image, video, training
 
     # --- learning ---
 
@@ -88,6 +98,8 @@ class Classifier(Estimator):
         text: str = "text",
         label: str = "label",
         question: str | None = None,
+        image: str | None = None,
+        video: str | None = None,
         dev: Any = None,
         out: str | Path | None = None,
         about: Mapping[str, Any] | None = None,
@@ -101,6 +113,8 @@ class Classifier(Estimator):
             text: the column of sequences.
             label: the column of labels.
             question: the column of questions about the texts, to which the labels are the answers.
+            image: the column of pictures, which are read instead of texts: paths or arrays.
+            video: the column of films, likewise.
             dev: what the best epoch is chosen on: like `source`, or a pair `(sequences, labels)`. A tenth
                 of `source` is set aside, label by label, if it is None.
             out: a folder for the run: checkpoints, figures, the model. A run that was interrupted there
@@ -112,7 +126,9 @@ class Classifier(Estimator):
             TrainingError: the loss is not finite, or the folder holds another run.
         """
         given = source if y is None else (source, y)
-        columns = {"text": text, "label": label, "question": question}
+        columns = {"text": text, "label": label, "question": question, "image": image, "video": video}
+        if self.reading([role for role, name in columns.items() if name is not None]) != "text":
+            columns["text"] = None
         return self._fit(given, columns, dev=dev, out=out, about=about)
 
     @classmethod
@@ -120,7 +136,8 @@ class Classifier(Estimator):
         return rows.column(columns["label"])
 
     def _examples(self, source: Any, y: Any = None) -> Records:
-        return labelled(source, y, **self.columns_)
+        columns = {role: name for role, name in self.columns_.items() if role not in self.senses}
+        return labelled(source, y, **columns | {"text": self.columns_[self.reading(self.columns_)]})
 
     def asked(self, rows: Records, column: str | None = None) -> list[Any]:
         questions = self.columns_.get("question")
@@ -139,7 +156,7 @@ class Classifier(Estimator):
 
     def _encoded(self, rows: Records) -> tuple[Ragged, Tensor]:
         """The steps and the label's number of each row; one past the last for a label never seen."""
-        text, label = self.columns_["text"], self.columns_["label"]
+        text, label = self.columns_[self.reading(self.columns_)], self.columns_["label"]
         xs = self.input_.encode(self.asked(rows))
         rows.refuse(
             text,
@@ -177,8 +194,13 @@ class Classifier(Estimator):
             evaluate=evaluate if len(held) else None,
         )
 
-    def _input(self, raw: Sequence[Any]) -> tuple[Text | Series, tuple[Tensor, Tensor] | None]:
+    def _input(
+        self, raw: Sequence[Any]
+    ) -> tuple[Text | Series | Recording, tuple[Tensor, Tensor] | None]:
         """The codec that suits the sequences, and pretrained rows for its table if there are any."""
+        sense = self.reading(self.columns_)
+        if sense in self.senses:  # the codec, and its settings here, have the name of the role
+            return registry.get("codecs", sense)(getattr(self, sense)).fit(raw), None
         if "question" in self.columns_:
             return Asked(self.text).fit(raw), None
         if not isinstance(raw[0], str):
@@ -201,7 +223,8 @@ class Classifier(Estimator):
         if isinstance(codec, Series):
             inputs, size = torch.nn.Identity(), codec.features
         else:
-            inputs = self._embedding(codec)
+            reads = isinstance(codec, Recording)
+            inputs = codec.reader(training.dropout) if reads else self._embedding(codec)
             size = inputs.output_size
         recurrent = Recurrent(
             self.cell,
@@ -226,14 +249,17 @@ class Classifier(Estimator):
     def predict(self, source: Any) -> Any:
         """The label of one sequence, or of each in a list.
 
-        A string, a pair (text, question) or a single sequence of numbers gives a `Prediction`; a list gives
-        `Predictions`, a list that is also an array of labels. A text without a token has no steps: the
-        answer is what the network holds likely before it reads anything.
+        A string, a pair (text, question), a single sequence of numbers, or one picture or film gives a
+        `Prediction`; a list gives `Predictions`, a list that is also an array of labels. A text without a
+        token has no steps: the answer is what the network holds likely before it reads anything.
         """
-        if not hasattr(source, "__len__"):
+        self._check_fitted()
+        seen = isinstance(self.input_, Recording) and self.input_.one(source)
+        if not seen and not hasattr(source, "__len__"):
             raise DataError("This is no sequence, and no list of them.", received=repr(source)[:80])
         pair = isinstance(source, tuple) and "question" in self.columns_
-        single = pair or isinstance(source, str) or (len(source) > 0 and isinstance(source[0], Real))
+        single = seen or pair or isinstance(source, str)
+        single = single or (len(source) > 0 and isinstance(source[0], Real))
         answers = self._predictions(self.decision_function([source] if single else source).softmax(-1))
         return answers[0] if single else answers
 
@@ -286,7 +312,7 @@ class Classifier(Estimator):
         """What the network believed after each step, and what its state and gates did."""
         self._check_fitted()
         xs = self.input_.encode([sequence])
-        if isinstance(self.input_, Text):
+        if isinstance(self.input_, Text | Recording):
             tokens = self.input_.tokens(sequence)
         else:
             tokens = [str(step) for step in np.asarray(sequence).tolist()]
@@ -309,7 +335,7 @@ class Classifier(Estimator):
             )
 
         def encode(piece: Any) -> Ragged:
-            if isinstance(codec, Text):
+            if isinstance(codec, Text | Recording):
                 return codec.encode([piece])
             steps = np.asarray(piece)
             if steps.ndim < 2 and steps.size % codec.features == 0:
