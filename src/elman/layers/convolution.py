@@ -210,22 +210,24 @@ class Frames(nn.Module):
     convolution begins as 0.
 
     Args:
-        colours: of a frame.
+        shape: colours, height and width of a frame.
         channels: features of `a`; `b` has twice as many.
         hidden: features of `h`.
 
-    Shapes: frames `steps colours height width`; `b` and `h` `steps … ⌈height/4⌉ ⌈width/4⌉`.
+    Shapes: frames `steps colours height width`; `b` and `h` `steps … rows columns` of the `grid`, a quarter.
 
-    >>> frames = Frames(1, 4, hidden=8)
+    >>> frames = Frames((1, 10, 12), 4, hidden=8)
     >>> seen, wide = frames.see(torch.rand(2, 1, 10, 12))
-    >>> wide.shape, frames.grid(10, 12)
+    >>> wide.shape, frames.grid
     (torch.Size([2, 8, 3, 3]), (3, 3))
     >>> frames.draw(torch.rand(2, 8, 3, 3), seen, torch.rand(2, 1, 10, 12)).shape
     torch.Size([2, 1, 10, 12])
     """
 
-    def __init__(self, colours: int, channels: int, *, hidden: int) -> None:
+    def __init__(self, shape: tuple[int, int, int], channels: int, *, hidden: int) -> None:
         super().__init__()
+        colours, height, width = shape
+        self.grid = -(-height // 4), -(-width // 4)
         self.features, self.hidden = 2 * channels, hidden
         self.near = nn.Conv2d(colours, channels, 5, stride=2, padding=2)
         self.far = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1)
@@ -236,10 +238,6 @@ class Frames(nn.Module):
         nn.init.zeros_(self.change.weight)
         nn.init.zeros_(self.change.bias)  # pyright: ignore[reportArgumentType]
 
-    def grid(self, height: int, width: int) -> tuple[int, int]:
-        """The rows and columns of places in frames of this size."""
-        return -(-height // 4), -(-width // 4)
-
     def see(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Frames at half their size, and at a quarter."""
         a = F.relu(self.near(x - 0.5))
@@ -247,7 +245,14 @@ class Frames(nn.Module):
 
     def draw(self, h: Tensor, a: Tensor, x: Tensor) -> Tensor:
         """What is to be added to the frames."""
-        up = F.pixel_shuffle(self.up(h), 2)[..., : a.shape[2], : a.shape[3]]
+        up = _shuffle(self.up(h))[..., : a.shape[2], : a.shape[3]]
         u = F.relu(up + self.beside(a))
-        fine = F.relu(F.pixel_shuffle(self.fine(u), 2)[..., : x.shape[2], : x.shape[3]])
+        fine = F.relu(_shuffle(self.fine(u))[..., : x.shape[2], : x.shape[3]])
         return self.change(torch.cat([fine, x], 1))
+
+
+def _shuffle(x: Tensor) -> Tensor:
+    """Four features of a place as a square of 2 × 2; torch's own has no gradient where there is no picture."""
+    count, features, rows, columns = x.shape
+    square = x.reshape(count, features // 4, 2, 2, rows, columns).permute(0, 1, 4, 2, 5, 3)
+    return square.reshape(count, features // 4, 2 * rows, 2 * columns)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from elman.cells.base import State
 from elman.errors import SettingsError
@@ -30,53 +31,63 @@ class NToNFrames(nn.Module):
         frames: what sees a frame, and draws the change.
         recurrent: the stack of recurrences, one direction; it reads `frames.features` numbers and answers
             with `frames.hidden`.
+        dropout: chance that a feature of `h` is dropped before it is drawn from.
 
     Shapes: xs `steps colours height width`, floats from 0 to 1. Result: the same.
 
     Raises:
         SettingsError: sizes that do not fit, or a recurrence that reads backwards.
 
-    >>> network = NToNFrames(Frames(1, 4, hidden=8), Recurrent("gru", 8, 8))
+    >>> network = NToNFrames(Frames((1, 8, 8), 4, hidden=8), Recurrent("gru", 8, 8))
     >>> xs = Ragged(torch.rand(5, 1, 8, 8), torch.tensor([0, 3, 5]))
     >>> bool(torch.equal(network(xs).values, xs.values))
     True
     """
 
-    def __init__(self, frames: Frames, recurrent: Recurrent) -> None:
+    def __init__(self, frames: Frames, recurrent: Recurrent, *, dropout: float = 0.0) -> None:
         super().__init__()
         sizes = recurrent.input_size, recurrent.hidden_size
-        if recurrent.bidirectional or sizes != (frames.features, frames.hidden):
+        if sizes != (frames.features, frames.hidden):
             raise SettingsError(
                 "This recurrence cannot foresee these frames.",
-                expected=f"one direction, input_size={frames.features}, hidden_size={frames.hidden}",
-                received=f"bidirectional={recurrent.bidirectional}, input_size={sizes[0]}, "
-                f"hidden_size={sizes[1]}",
+                expected=f"input_size={frames.features}, hidden_size={frames.hidden}",
+                received=f"input_size={sizes[0]}, hidden_size={sizes[1]}",
             )
-        self.frames, self.recurrent = frames, recurrent
+        self.frames, self.recurrent, self.dropout = frames, recurrent, dropout
 
     def forward(self, xs: Ragged) -> Ragged:
         """The frame after each frame."""
-        seen, wide = self.frames.see(xs.values)
-        steps = _places(xs.with_values(wide))
-        h = _whole(self.recurrent(steps).outputs, xs, wide.shape[2:])
-        return xs.with_values(xs.values + self.frames.draw(h, seen, xs.values))
+        if self.recurrent.bidirectional:
+            raise SettingsError(
+                "A network that foresees frames cannot go step by step backwards.",
+                fix="use bidirectional=False",
+            )
+        near, far = self.frames.see(xs.values)
+        h = _whole(self.recurrent(_places(xs.with_values(far))).outputs, xs, self.frames.grid)
+        return xs.with_values(self._next(xs.values, h, near))
 
     def run(self, xs: Ragged, record: Sequence[str] = ()) -> Scan:
         """The recurrence over every place of every film, place by place; `record` keeps gates and states."""
         return self.recurrent(_places(xs.with_values(self.frames.see(xs.values)[1])), record=record)
 
-    def start(self, batch: int, height: int, width: int) -> State:
-        """The state before the first frame of so many films, of this size."""
-        rows, columns = self.frames.grid(height, width)
+    def start(self, batch: int) -> State:
+        """The state before the first frame of so many films."""
+        rows, columns = self.frames.grid
         return self.recurrent.start(batch * rows * columns)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """One more frame of each film, `batch colours height width`: the next one, and the state after it."""
-        seen, wide = self.frames.see(x)
-        batch, _, rows, columns = wide.shape
-        h, state = self.recurrent.step(wide.permute(0, 2, 3, 1).flatten(0, 2), state)
-        h = h.view(batch, rows, columns, -1).permute(0, 3, 1, 2)
-        return x + self.frames.draw(h, seen, x), state
+        """One more frame of each film, `batch colours height width`: the next one, and the state after it.
+
+        Raises:
+            SettingsError: the recurrence is bidirectional.
+        """
+        near, far = self.frames.see(x)
+        h, state = self.recurrent.step(far.permute(0, 2, 3, 1).flatten(0, 2), state)
+        h = h.view(len(x), *self.frames.grid, -1).permute(0, 3, 1, 2)
+        return self._next(x, h, near), state
+
+    def _next(self, x: Tensor, h: Tensor, near: Tensor) -> Tensor:
+        return x + self.frames.draw(F.dropout(h, self.dropout, self.training), near, x)
 
 
 def _places(xs: Ragged) -> Ragged:

@@ -339,7 +339,7 @@ class Captioner(Estimator):
                 state,
                 torch.full((len(own),), START, device=device),
                 end=END,
-                lengths=(torch.zeros_like(most), most),
+                lengths=(torch.ones_like(most), most),
                 constraint=lambda prefixes, sentences: known,
             )
         return found

@@ -128,7 +128,8 @@ class FrameForecaster(Estimator):
         return xs
 
     def _network(self) -> NToNFrames:
-        frames = Frames(self.input_.colours, self.video.channels, hidden=self.hidden_size)
+        shape = (self.input_.colours, self.video.height, self.video.width)
+        frames = Frames(shape, self.video.channels, hidden=self.hidden_size)
         training = self.training
         recurrent = Recurrent(
             self.cell,
@@ -138,7 +139,7 @@ class FrameForecaster(Estimator):
             dropout=training.dropout if self.num_layers > 1 else 0.0,
             recurrent_dropout=training.recurrent_dropout,
         )
-        return NToNFrames(frames, recurrent)
+        return NToNFrames(frames, recurrent, dropout=training.dropout)
 
     def _problem(self, train: Ragged, dev: Ragged) -> Problem:
         xs = _windows(train, self.window)
@@ -191,7 +192,7 @@ class FrameForecaster(Estimator):
         if not len(film):
             raise DataError("A film without a frame does not go on.", expected="1 frame", received="0")
         network = self.network_.eval()
-        state = network.start(1, *film.shape[2:])
+        state = network.start(1)
         frames, x = [], film[:1].float() / 255
         for step in range(len(film) + horizon - 1):
             x = film[step : step + 1].float() / 255 if step < len(film) else x
