@@ -55,8 +55,10 @@ def line(name: str, *values: float) -> Line:
     return Line(name, days, np.array(values), np.zeros((len(values), 0)), np.array([values]).T)
 
 
+PICTURE = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
 SAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     "asked": ([("He left.", "Who?"), ("现在几点了", "what ?")], [("", ""), ("unseen", "who ?")]),
+    "image": ([PICTURE, PICTURE[::-1]], [PICTURE / 255, np.stack([PICTURE] * 3, -1), PICTURE[:3]]),
     "label": (["b", "a", "b"], ["a", "b", "a"]),
     "panel": ([line("a", 1, 2, 5), line("b", 3, 3)], [line("b", 4, 5, 6), line("new", 7, 9)]),
     "series": ([[1.0, 3.0], [], [4.0]], [[2.0], [], [1e9, -1.0]]),
@@ -64,6 +66,7 @@ SAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     "tags": ([["B-city", "I-city", "O"], ["O", "B-day"]], [["O"], [], ["B-never", "I-city"]]),
     "text": (TEXTS, ["what time", "", "unseen 词 ✂️"]),
     "tokens": ([["What", "time"], ["现在", "几点"]], [["time", "unseen", "词"], [], ["✂️"]]),
+    "video": ([np.stack([PICTURE] * 2)], [[PICTURE, PICTURE], np.stack([PICTURE / 255] * 3), []]),
 }
 """Raw values to fit each codec on, and others to encode."""
 

@@ -71,7 +71,8 @@ def _gaze(gaze: Gaze) -> Any:
             one.imshow(
                 share, extent=place, cmap="inferno", alpha=0.15 + 0.6 * share, interpolation="bilinear"
             )
-            one.set_title(gaze.tokens[number - 1], fontsize=11, **_font(gaze.tokens[number - 1]))
+            name, font = _named(gaze.tokens[number - 1], str(number))
+            one.set_title(name, fontsize=11, **font)
     return figure
 
 
@@ -96,19 +97,20 @@ def _screening(film: Screening) -> Any:
         one.set_xticks([])
         one.set_yticks([])
     for row, key in enumerate(("screening.truth", "screening.foreseen", "screening.apart")):
-        axes[row, 0].set_ylabel(say(key), fontsize=9, **_font(say(key)))
+        name, font = _named(say(key), key.partition(".")[2])
+        axes[row, 0].set_ylabel(name, fontsize=9, **font)
     return figure
 
 
-def _font(text: str) -> dict[str, Any]:
-    """A font that has the characters of a text, where the usual one does not and another is installed."""
+def _named(text: str, instead: str) -> tuple[str, dict[str, Any]]:
+    """A text and a font that has its characters; another text, where no such font is installed."""
     from matplotlib import font_manager
 
     if all(ord(one) < 0x2E80 for one in text):
-        return {}
+        return text.replace("$", r"\$"), {}
     known = {one.name for one in font_manager.fontManager.ttflist}
     wide = [one for one in known if any(part in one for part in ("CJK", "WenQuanYi", "Hei", "Song"))]
-    return {"fontname": sorted(wide)[0]} if wide else {}
+    return (text, {"fontname": min(wide)}) if wide else (instead, {})
 
 
 DRAWINGS: dict[type, Any] = {Gaze: _gaze, Screening: _screening}

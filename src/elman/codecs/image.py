@@ -107,10 +107,10 @@ class Image(Recording):
         if self.settings.parts == "whole":
             return Ragged(squares.permute(0, 3, 1, 2).contiguous(), torch.arange(count + 1))
         if self.settings.parts == "rows":
-            return Ragged(squares.reshape(count * size, -1), torch.arange(count + 1) * size)
+            return Ragged(squares.flatten(2).flatten(0, 1), torch.arange(count + 1) * size)
         side = size // patch
-        cut = squares.reshape(count, side, patch, side, patch, -1).transpose(2, 3)
-        return Ragged(cut.reshape(count * side * side, -1), torch.arange(count + 1) * side * side)
+        cut = squares.unflatten(2, (side, patch)).unflatten(1, (side, patch)).transpose(2, 3)
+        return Ragged(cut.flatten(3).flatten(0, 2), torch.arange(count + 1) * side * side)
 
     def decode(self, xs: Ragged) -> list[np.ndarray]:
         """The squares of steps: `size size 3`, or `size size` in grey."""

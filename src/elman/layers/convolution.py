@@ -95,7 +95,7 @@ class Convolutions(nn.Module):
 
         each stage: x' = relu(norm(conv(x))), half as high and wide; then x'' = relu(x' + norm(conv(x')))
         regions     what the last stage gives
-        vector      [mean over the regions ; maximum over the regions]
+        vector      [mean over the regions ; maximum over them ; a few features of each, place by place]
 
     Normalisation is by groups of channels within one picture (Wu and He 2018, arXiv 1803.08494).
 
@@ -115,7 +115,7 @@ class Convolutions(nn.Module):
 
     >>> network = Convolutions((3, 16, 16), 4)
     >>> network(torch.rand(2, 3, 16, 16)).shape, network.output_size
-    (torch.Size([2, 16]), 16)
+    (torch.Size([2, 48]), 48)
     """
 
     def __init__(
@@ -139,7 +139,8 @@ class Convolutions(nn.Module):
             height, width = -(-height // 2), -(-width // 2)
         self.stages = nn.Sequential(*stages)
         self.features, self.grid = before, (height, width)
-        self.output_size = 2 * before
+        self.place = nn.Conv2d(before, channels // 2, 1)
+        self.output_size = 2 * before + channels // 2 * height * width
 
     def regions(self, x: Tensor) -> Tensor:
         """The last stage: `pictures features height width`."""
@@ -160,7 +161,8 @@ class Convolutions(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         found = self.regions(x)
-        return torch.cat([found.mean((2, 3)), found.amax((2, 3))], -1)
+        where = F.relu(self.place(found)).flatten(1)
+        return torch.cat([found.mean((2, 3)), found.amax((2, 3)), where], -1)
 
 
 class Regions(nn.Module):
