@@ -22,13 +22,14 @@ from typing import Any
 
 import yaml
 from baselines import BASELINES, FURTHER, named
+from seeing import Captioned, Filmed, with_settings
 from writing import verse
 
 HERE = Path(__file__).parent
 Row = dict[str, Any]
 FIGURES = (
     *("test", "macro", "auroc", "recall", "span", "intent", "per", "rouge"),
-    *("nats", "equal", "tones", "rhyme"),
+    *("nats", "equal", "tones", "rhyme", "exact", "cider", "share"),
 )
 """How the names of the figures begin, in the order of the columns."""
 
@@ -215,19 +216,10 @@ KINDS = {
     "forecaster": Forecaster,
     "generator": Writer,
     "versifier": Poet,
+    "captioner": Captioned,
+    "frame-forecaster": Filmed,
 }
 """What trains a task by a recipe, where it is no classifier."""
-
-
-def with_settings(model: Any, settings: Row, seed: int) -> Any:
-    """The model with a recipe's settings laid over its own, and the seed."""
-    settings = {**settings, "training": {**settings.get("training", {}), "seed": seed}}
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            model.set_params(**{f"{name}__{field}": one for field, one in value.items()})
-        else:
-            model.set_params(**{name: value})
-    return model
 
 
 def machine() -> Row:

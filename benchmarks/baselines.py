@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from seeing import CopiedFrame, NearestPicture
 from writing import Bigram, Nearest, NGram
 
 Row = dict[str, Any]
@@ -239,6 +240,8 @@ BASELINES: dict[str, tuple[str, Any]] = {
     "lead": ("first twelve words", Lead),
     "generator": ("n-gram, Witten-Bell", NGram),
     "versifier": ("nearest first line", Nearest),
+    "captioner": ("nearest picture", NearestPicture),
+    "frame-forecaster": ("last frame", CopiedFrame),
 }
 """The baseline of each task, and its name in the tables."""
 

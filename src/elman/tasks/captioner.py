@@ -23,6 +23,7 @@ from elman.decoding.greedy import Greedy
 from elman.errors import DataError, SettingsError
 from elman.layers.attention import ATTENTIONS, Attention
 from elman.layers.convolution import Convolutions, Regions
+from elman.layers.embedding import UNKNOWN
 from elman.layers.lexicon import Lexicon, forced
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged, offsets_of
@@ -59,7 +60,8 @@ class Captioner(Estimator):
         image: how pictures are seen.
         text: how captions become tokens.
         decode: how they are written, unless `predict` is told otherwise.
-        training: how the network is trained, with the seed.
+        training: how the network is trained, with the seed. A word before is hidden with the chance
+            `word_dropout`, so that the picture is looked at (Bowman et al. 2015, arXiv 1511.06349).
 
     Attributes after `fit`:
         network_: a `OneToN` or `NToM`. input_, text_: the codecs. history_: the figures of each epoch.
@@ -207,11 +209,14 @@ class Captioner(Estimator):
 
     def _problem(self, train: Examples, dev: Examples) -> Problem:
         xs, ys = train
-        smoothing = self.training.label_smoothing
+        smoothing, hidden = self.training.label_smoothing, self.training.word_dropout
         whole = self.attention is None
 
         def loss(model: Any, batch: Examples) -> Tensor:
             given, wanted = forced(batch[1], START, END)
+            if hidden:  # what cannot be read off the words before has to be seen in the picture
+                hit = torch.rand(given.values.shape, device=given.values.device) < hidden
+                given = given.with_values(given.values.masked_fill(hit & (given.positions > 0), UNKNOWN))
             found = model(batch[0].values if whole else batch[0], given, wanted).values
             return -(1 - smoothing) * found[:, 0].mean() - smoothing * found[:, 1].mean()
 
