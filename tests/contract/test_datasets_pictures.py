@@ -92,7 +92,9 @@ def test_digits_move_straight_on_and_bounce() -> None:
 
 
 @needs_mirror
-def test_clips_are_the_same_from_the_package_and_from_the_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clips_are_the_same_from_the_package_and_from_the_mirror(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     parts = [datasets.load("clips", split) for split in ("train", "dev", "test")]
     films = [np.concatenate([part["film"][number] for part in parts]) for number in range(3)]
     assert [film.shape for film in films] == [(132, 48, 64), (250, 48, 64), (120, 48, 64)]

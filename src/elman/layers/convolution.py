@@ -90,12 +90,48 @@ class Jitter(nn.Module):
         return x
 
 
+class Centred(nn.Module):
+    """Features less their mean, by their spread, as both were in some examples before training.
+
+        y = (x - mean) / spread
+
+    What pictures have in common is far larger, in features that nothing has trained yet, than what tells them
+    apart. Source: data-dependent initialisation, Salimans and Kingma 2016, arXiv 1602.07868.
+
+    Shapes: `… features`; the same out.
+
+    >>> centred = Centred(2)
+    >>> centred.settle(torch.tensor([[1.0, 5.0], [3.0, 5.0]]))
+    >>> centred(torch.tensor([[3.0, 6.0]])).tolist()
+    [[1.0, 1.0]]
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("spread", torch.ones(features))
+
+    def settle(self, x: Tensor) -> None:
+        """Take mean and spread from examples; a feature that is always the same is only centred."""
+        x = x.flatten(0, -2)
+        spread = x.std(0, correction=0)
+        self.mean.copy_(x.mean(0))
+        self.spread.copy_(torch.where(spread > 1e-4, spread, torch.ones_like(spread)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.spread
+
+
 class Convolutions(nn.Module):
     """A picture as regions, each seen with what is around it, and as one vector.
 
         each stage: x' = relu(norm(conv(x))), half as high and wide; then x'' = relu(x' + norm(conv(x')))
         regions     what the last stage gives
-        vector      [mean over the regions ; maximum over them ; a few features of each, place by place]
+        vector      [mean over the regions ; maximum over them ; a few features of each, place by place],
+                    centred (see `Centred`)
 
     Normalisation is by groups of channels within one picture (Wu and He 2018, arXiv 1803.08494).
 
@@ -141,6 +177,7 @@ class Convolutions(nn.Module):
         self.features, self.grid = before, (height, width)
         self.place = nn.Conv2d(before, channels // 2, 1)
         self.output_size = 2 * before + channels // 2 * height * width
+        self.centred = Centred(self.output_size)
 
     def regions(self, x: Tensor) -> Tensor:
         """The last stage: `pictures features height width`."""
@@ -160,9 +197,17 @@ class Convolutions(nn.Module):
         return F.dropout2d(found, self.dropout, self.training)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.centred(self._vector(x))
+
+    def _vector(self, x: Tensor) -> Tensor:
         found = self.regions(x)
-        where = F.relu(self.place(found)).flatten(1)
+        where = self.place(found).flatten(1)
         return torch.cat([found.mean((2, 3)), found.amax((2, 3)), where], -1)
+
+    @torch.no_grad()
+    def settle(self, x: Tensor) -> None:
+        """Centre the vectors by those of these pictures, before training."""
+        self.centred.settle(self._vector(x))
 
 
 class Regions(nn.Module):
@@ -181,11 +226,17 @@ class Regions(nn.Module):
     def __init__(self, convolutions: Convolutions) -> None:
         super().__init__()
         self.convolutions, self.output_size = convolutions, convolutions.features
+        self.centred = Centred(self.output_size)
 
     def steps(self, xs: Ragged) -> Ragged:
         """The regions of each picture, from left to right and from top to bottom."""
         found = self.convolutions.regions(xs.values).flatten(2).transpose(1, 2)
-        return Ragged(found.flatten(0, 1), xs.offsets * found.shape[1])
+        return Ragged(self.centred(found.flatten(0, 1)), xs.offsets * found.shape[1])
+
+    @torch.no_grad()
+    def settle(self, x: Tensor) -> None:
+        """Centre the regions by those of these pictures, before training."""
+        self.centred.settle(self.convolutions.regions(x).flatten(2).transpose(1, 2))
 
 
 class _Stage(nn.Module):

@@ -30,11 +30,13 @@ from elman.ragged import Ragged, offsets_of
 from elman.seen import Caption, Gaze
 from elman.structures.n_to_m import NToM
 from elman.structures.one_to_n import ACTS, OneToN
-from elman.tasks.base import Estimator
+from elman.tasks.base import Estimator, Prepare
 from elman.training import Problem, Training
 
 Examples = tuple[Ragged, Ragged]
 """Pictures, one step each, and the numbers of their captions' tokens."""
+SETTLING = 256
+"""Pictures by which an untrained network is centred."""
 GRID = 8
 """Regions on a side that are hidden, one after the other, to see what a word rests on."""
 
@@ -155,13 +157,16 @@ class Captioner(Estimator):
         rows.refuse(self.columns_["text"], wrong, "have no caption", fix="fill them or take them out")
         return rows
 
-    def _learn_codecs(self, rows: Records) -> None:
+    def _learn_codecs(self, rows: Records) -> Prepare | None:
         pictures = self.asked(rows)
+        self.text_ = Text(self.text).fit(rows.column(self.columns_["text"]))
         if _is_vector(pictures[0]):
             self.input_ = Series().fit([[one] for one in pictures])
-        else:
-            self.input_ = Image(self.image).fit(pictures)
-        self.text_ = Text(self.text).fit(rows.column(self.columns_["text"]))
+            return None
+        self.input_ = Image(self.image).fit(pictures)
+        some = self._seen(pictures[:: max(1, len(pictures) // SETTLING)][:SETTLING]).values
+        whole = self.attention is None
+        return lambda network: (network.inputs[0] if whole else network.inputs).eval().settle(some)
 
     def _encoded(self, rows: Records) -> Examples:
         written = self.text_.encode(rows.column(self.columns_["text"]))
@@ -204,8 +209,7 @@ class Captioner(Estimator):
         if isinstance(self.input_, Series):
             return nn.Sequential(dropout, nn.Linear(self.input_.features, size), nn.Tanh())
         eye = self.input_.reader()
-        norm = nn.LayerNorm(eye.output_size)  # pictures differ by little: it has to be made large
-        return nn.Sequential(eye, norm, dropout, nn.Linear(eye.output_size, size))
+        return nn.Sequential(eye, dropout, nn.Linear(eye.output_size, size))
 
     def _problem(self, train: Examples, dev: Examples) -> Problem:
         xs, ys = train

@@ -32,6 +32,9 @@ from elman.structures.n_to_one import NToOne
 from elman.tasks.base import Estimator, Prepare
 from elman.training import Problem, Training
 
+SETTLING = 256
+"""Steps of pictures or films by which an untrained network is centred."""
+
 
 class Classifier(Estimator):
     """Names the class of a sequence: of a text, of numbers, of a picture's rows, of a film's frames.
@@ -147,6 +150,10 @@ class Classifier(Estimator):
     def _learn_codecs(self, rows: Records) -> Prepare | None:
         self.label_ = Label().fit(rows.column(self.columns_["label"]))
         self.input_, vectors = self._input(self.asked(rows))
+        if isinstance(self.input_, Recording):
+            some = self.input_.encode(self.asked(rows)[:SETTLING]).values[:SETTLING]
+            settle = getattr(self.input_.reader(), "settle", None)
+            return None if settle is None else lambda network: network.inputs.eval().settle(some)
         return None if vectors is None else lambda network: network.inputs.fill(*vectors)
 
     @property
