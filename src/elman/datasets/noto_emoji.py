@@ -41,7 +41,18 @@ class NotoEmoji(Dataset):
     homepage = "https://github.com/googlefonts/noto-emoji"
     citation = "Google, Noto Color Emoji 2.042; Unicode CLDR by way of emoji 2.16.0"
     fields: ClassVar[Mapping[str, str]] = {"image": "picture", "text": "name"}
-    settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {"captioner": {"epochs": 60}}
+    settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "captioner": {
+            "image_size": 32,
+            "epochs": 120,
+            "patience": 120,
+            "batch_size": 16,
+            "learning_rate": 2e-3,
+            "dropout": 0.2,
+            "word_dropout": 0.2,
+            "label_smoothing": 0.05,
+        }
+    }
     sources: ClassVar[Mapping[str, Source]] = {
         "pictures": Source(
             url=FONT,

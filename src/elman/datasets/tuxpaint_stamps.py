@@ -39,7 +39,18 @@ class TuxpaintStamps(Dataset):
     homepage = "https://tuxpaint.org/stamps/"
     citation = "Kendrick et al., Tux Paint stamps 2022.06.04, https://tuxpaint.org"
     fields: ClassVar[Mapping[str, str]] = {"image": "picture", "text": "caption"}
-    settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {"captioner": {"epochs": 60}}
+    settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "captioner": {
+            "image_size": 32,
+            "epochs": 240,
+            "patience": 240,
+            "batch_size": 16,
+            "learning_rate": 2e-3,
+            "dropout": 0.2,
+            "word_dropout": 0.2,
+            "label_smoothing": 0.05,
+        }
+    }
     sources: ClassVar[Mapping[str, Source]] = {
         "pictures": Source(
             url=PACKAGE,

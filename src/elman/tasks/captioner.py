@@ -93,7 +93,7 @@ class Captioner(Estimator):
         acts: str = "input",
         image: ImageSettings = ImageSettings(),  # noqa: B008 - frozen
         text: TextSettings = TextSettings(characters=None, lowercase=False, embedding_size=64),  # noqa: B008
-        decode: Decoding = Beam(beam_size=5, length_penalty=0.6),  # noqa: B008
+        decode: Decoding = Beam(beam_size=5, length_penalty=1.0),  # noqa: B008
         training: Training = Training(dropout=0.5, learning_rate=1e-3, batch_size=32),  # noqa: B008
     ) -> None:
         self.cell, self.hidden_size, self.num_layers = cell, hidden_size, num_layers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -22,14 +22,18 @@ from elman.structures.n_to_n_frames import NToNFrames
 from elman.tasks.base import Estimator
 from elman.training import Problem, Training
 
+TINY = 1e-5
+"""The least squared error of copying that a film is measured by: one may stand still."""
+
 
 class FrameForecaster(Estimator):
     """Foresees the frames of a film: one recurrence at each place of the picture.
 
-        y[t] = x[t] + draw(h[t], x[t])        loss = mean (y[t] - x[t+1])²        (see `NToNFrames`)
+        y[t] = x[t] + draw(h[t], x[t])        loss = mean (y[t] - x[t+1])² / mean (x[t] - x[t+1])²
 
-    Untrained, it copies the last frame, which is what it has to beat. Further frames are foreseen by reading
-    what it foresaw. Brightness is from 0 to 1.
+    The mean below is that of the whole film, so that one with little motion counts as much as any other.
+    The network is `NToNFrames`. Untrained, it copies the last frame, which is what it has to beat. Further
+    frames are foreseen by reading what it foresaw. Brightness is from 0 to 1.
 
     Args:
         cell: `rnn`, `rnn-relu`, `lstm`, `gru`, or any other that `elman list cells` names.
@@ -142,30 +146,33 @@ class FrameForecaster(Estimator):
         return NToNFrames(frames, recurrent, dropout=training.dropout)
 
     def _problem(self, train: Ragged, dev: Ragged) -> Problem:
-        xs = _windows(train, self.window)
+        xs, weights = _windows(train, self.window)
 
-        def loss(model: nn.Module, batch: tuple[Ragged]) -> Tensor:
-            films = batch[0]
+        def loss(model: nn.Module, batch: tuple[Ragged, Tensor]) -> Tensor:
+            films, weight = batch
+            if self.video.flip:
+                side = (torch.rand(len(films), device=weight.device) < 0.5)[films.rows]
+                turned = torch.where(side[:, None, None, None], films.values.flip(-1), films.values)
+                films = films.with_values(turned)
             found = model(_floats(_but_last(films))).values
-            return (found - _floats(films).values[films.positions > 0]).square().mean()
+            later = films.positions > 0
+            apart = (found - _floats(films).values[later]).square().mean((1, 2, 3))
+            return (apart * weight[films.rows[later]]).mean()
 
         return Problem(
             lengths=xs.lengths.tolist(),
-            batch=lambda chosen: (xs[chosen],),
+            batch=lambda chosen: (xs[chosen], weights[torch.from_numpy(chosen)]),
             loss=loss,
             evaluate=(lambda _: self._figures(dev)) if len(dev) else None,
             monitor="score",
         )
 
     def _figures(self, xs: Ragged) -> dict[str, float]:
-        own, copied = (np.concatenate(one).mean() for one in zip(*self._errors(xs), strict=True))
-        own, copied = float(own), float(copied)
-        return {
-            "score": -own,
-            "frame_mse": own,
-            "copy_mse": copied,
-            "saved": 1 - own / max(copied, 1e-12),
-        }
+        errors = self._errors(xs)
+        own, copied = (float(np.concatenate(one).mean()) for one in zip(*errors, strict=True))
+        score = -float(np.mean([one.mean() / max(other.mean(), TINY) for one, other in errors]))
+        saved = 1 - own / max(copied, 1e-12)
+        return {"score": score, "frame_mse": own, "copy_mse": copied, "saved": saved}
 
     # --- asking ---
 
@@ -276,11 +283,18 @@ def _but_last(xs: Ragged) -> Ragged:
     return Ragged(xs.values[kept], offsets_of(xs.lengths - 1))
 
 
-def _windows(xs: Ragged, size: int) -> Ragged:
-    """Pieces of at most so many frames, that overlap by half; the last one of a film ends where it ends."""
+def _windows(xs: Ragged, size: int) -> tuple[Ragged, Tensor]:
+    """Pieces of at most so many frames, that overlap by half, and the weight of each piece.
+
+    The last piece of a film ends where it ends; the weight is one over what copying costs in its film.
+    """
     pieces: list[Tensor] = []
+    weights: list[float] = []
     for film in xs.unbind():
+        shares = film.float() / 255
+        weight = 1 / max(float((shares[1:] - shares[:-1]).square().mean()), TINY)
         last = max(len(film) - size, 0)
-        starts: Sequence[int] = sorted({*range(0, last, max(size // 2, 1)), last})
+        starts = sorted({*range(0, last, max(size // 2, 1)), last})
         pieces += [film[start : start + size] for start in starts]
-    return Ragged.of(pieces)
+        weights += [weight] * len(starts)
+    return Ragged.of(pieces), torch.tensor(weights)
