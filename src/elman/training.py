@@ -29,6 +29,9 @@ from elman.errors import MissingExtraError, SettingsError, TrainingError
 from elman.progress import Progress
 from elman.settings import Settings
 
+SPACING = 1_000_003
+"""Between the seeds of an ensemble's members, so that runs with seeds side by side share none."""
+
 
 class Training(Settings):
     """How a model is trained. What is not named keeps a default that suits small data.
@@ -38,9 +41,10 @@ class Training(Settings):
     `learning_rate` rises over the first `warmup` of all steps and then falls by `schedule`. Training
     stops after `patience` epochs without a better dev figure. `consistency` is the weight of the divergence
     between two passes over each batch, which dropout makes differ (R-Drop; Liang et al. 2021, arXiv
-    2106.14448). `averaging` is the decay of a running
-    mean of the weights, which is then what is evaluated and kept. `devices`, `num_nodes`, `strategy`,
-    `accelerator` and `precision` are Lightning Fabric's.
+    2106.14448). `averaging` is the decay of a running mean of the weights, which is then what is evaluated
+    and kept. `ensemble` networks are trained one after the other, each from its own seed, and answer
+    together (`elman.ensemble`). `devices`, `num_nodes`, `strategy`, `accelerator` and `precision` are
+    Lightning Fabric's.
 
     >>> Training(epochs=3, seed=7).batch_size
     64
@@ -61,6 +65,7 @@ class Training(Settings):
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     consistency: float = Field(default=0.0, ge=0)
     averaging: float | None = Field(default=None, gt=0, lt=1)
+    ensemble: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
     checkpoint_seconds: float = Field(default=30.0, ge=0)
     tensorboard: bool = False
@@ -69,6 +74,14 @@ class Training(Settings):
     num_nodes: int = Field(default=1, ge=1)
     strategy: str = "auto"
     precision: str = "32-true"
+
+    def of_member(self, number: int) -> Training:
+        """The settings of one network of an ensemble, with a seed of its own; the first has this one's.
+
+        >>> Training(seed=7).of_member(0).seed
+        7
+        """
+        return self.model_copy(update={"seed": self.seed + number * SPACING})
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,7 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
     ] = None,
     pooling: Annotated[str | None, _option("pooling", metavar="NAME")] = None,
     consistency: Annotated[float | None, _option("consistency", min=0.0)] = None,
+    ensemble: Annotated[int | None, _option("ensemble", min=1)] = None,
     attention: Annotated[str | None, _option("attention", metavar="NAME")] = None,
     copy: Annotated[str | None, _option("copy", metavar="NAME")] = None,
     metric: Annotated[str | None, _option("metric", metavar="NAME")] = None,

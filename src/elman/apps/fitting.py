@@ -77,8 +77,9 @@ def fit(given: Mapping[str, Any], command: str) -> None:
 def learn(model: Any, data: Data, out: Path, stopped: str) -> None:
     """Train in the folder, or go on there; when interrupted, say `stopped` and leave with code 130."""
     if (out / "run.json").is_file():
-        finished, log = (out / "config.json").is_file(), out / "metrics.jsonl"
-        epochs = len(log.read_bytes().splitlines()) if log.is_file() else 0
+        finished = (out / "config.json").is_file()
+        logs = [*out.glob("metrics.jsonl"), *out.glob("member-*/metrics.jsonl")]
+        epochs = sum(len(log.read_bytes().splitlines()) for log in logs)
         tell("fit.finished" if finished else "fit.resumes", out=out, epochs=epochs)
     try:
         with warnings.catch_warnings():  # what it would warn of is told with the result
@@ -302,13 +303,14 @@ def _tell_data(data: Data, model: Any, given: Mapping[str, Any]) -> None:
 def _tell_result(model: Any, data: Data, out: Path) -> None:
     figures = model.figures_
     time = duration(60 * figures["minutes"])
-    best, epochs = figures["best_epoch"], figures["epochs"]
+    members, epochs = figures.get("members"), figures["epochs"]
     shown = [name for name in FIGURES if f"dev_{name}" in figures]
     for name in shown[:1]:
-        figure = say(f"figure.{name}")
-        tell(
-            "fit.done", figure=figure, value=figures[f"dev_{name}"], best=best, epochs=epochs, time=time
-        )
+        told = {"figure": say(f"figure.{name}"), "value": figures[f"dev_{name}"]}
+        if members:
+            tell("fit.done.ensemble", members=members, time=time, **told)
+        else:
+            tell("fit.done", best=figures["best_epoch"], epochs=epochs, time=time, **told)
     for name in shown[1:]:
         tell("fit.done.also", figure=say(f"figure.{name}"), value=figures[f"dev_{name}"])
     if not shown:

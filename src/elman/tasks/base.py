@@ -7,6 +7,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any, ClassVar, Self
 
 from torch import nn
@@ -14,6 +15,7 @@ from torch import nn
 from elman import registry, runs, storage
 from elman.data import Records, holdout
 from elman.decoding.base import Decoding
+from elman.ensemble import Ensemble
 from elman.errors import NotFittedError, SettingsError
 from elman.settings import Settings
 from elman.storage import Saved
@@ -21,6 +23,9 @@ from elman.training import Place, Problem, Training, fit, is_main, seeded
 
 Prepare = Callable[[Any], None]
 """What is done to a network before it learns: pretrained vectors are put in, say."""
+
+PARTICULAR = {"consistency": 0.0, "ensemble": 1}
+"""What of `Training` only some tasks know, and what leaves it out."""
 
 
 class Estimator(ABC):
@@ -37,7 +42,7 @@ class Estimator(ABC):
             first is what is read, and what `predict` is asked.
         optional: roles that only play where a column is named for them.
         answers: the role whose distinct values are worth counting, if any.
-        consistent: whether its loss knows `Training.consistency`.
+        knows: what of `Training` only some tasks know: `consistency` a loss, `ensemble` a network.
         ordered: whether rows follow each other in time, so that the last of them are set aside for dev.
         codecs: the codecs, each the attribute `name_` after `fit`, None where it plays no part.
 
@@ -51,7 +56,7 @@ class Estimator(ABC):
     roles: ClassVar[Mapping[str, str]]
     optional: ClassVar[tuple[str, ...]] = ()
     answers: ClassVar[str | None] = None
-    consistent: ClassVar[bool] = False
+    knows: ClassVar[frozenset[str]] = frozenset()
     ordered: ClassVar[bool] = False
     codecs: ClassVar[tuple[str, ...]]
 
@@ -78,12 +83,13 @@ class Estimator(ABC):
             out: the run's folder, if there is to be one.
             about: facts for the model card.
         """
-        if self.training.consistency and not self.consistent:
-            raise SettingsError(
-                f"The loss of a {self.task} does not know consistency.",
-                received=f"consistency={self.training.consistency}",
-                fix="leave it at 0",
-            )
+        for name, none in PARTICULAR.items():
+            if (given := getattr(self.training, name)) != none and name not in self.knows:
+                raise SettingsError(
+                    f"A {self.task} does not know {name}.",
+                    received=f"{name}={given}",
+                    fix=f"leave it at {none}",
+                )
         vars(self).pop("network_", None)  # a fit that fails must not leave half of two models
         self.columns_ = {role: name for role, name in columns.items() if name is not None}
         self.about_ = dict(about or {})
@@ -101,19 +107,32 @@ class Estimator(ABC):
             ]
             identity = {"task": self.task, **self._config(), "data": runs.checksum(both)}
             runs.begin(folder, identity, {**self.columns_, **self.about_})
-        with seeded(self.training.seed):
-            self.network_ = self._network()
-            if prepare is not None:
-                prepare(self.network_)
-            self._learn(self._problem(*examples), folder)
+        self._learn(examples, prepare, folder)
         if folder is not None and is_main():
             self.save(folder)
         return self
 
-    def _learn(self, problem: Problem, folder: Path | None) -> None:
-        """Train the network and note how it went."""
-        place = fit(self.network_, problem, self.training, folder)
-        self.history_, self.figures_ = place.history, _figures(place)
+    def _learn(self, examples: tuple[Any, Any], prepare: Prepare | None, folder: Path | None) -> None:
+        """Train the network, or each of an ensemble, and note how it went."""
+        members, places = [], []
+        problem: Any = None
+        for number in range(self.training.ensemble):
+            training = self.training.of_member(number)
+            with seeded(training.seed):
+                self.network_ = self._network()
+                if prepare is not None:
+                    prepare(self.network_)
+                problem = self._problem(*examples)
+                own = (
+                    folder / f"member-{number + 1}" if folder and self.training.ensemble > 1 else folder
+                )
+                places.append(fit(self.network_, problem, training, own))
+            members.append(self.network_)
+        self.history_ = [line for place in places for line in place.history]
+        self.figures_ = _figures(places[0])
+        if len(members) > 1:
+            self.network_ = Ensemble(members).eval()
+            self.figures_ = _joined(places, problem.evaluate and problem.evaluate(self.network_))
 
     def _rows(self, source: Any) -> Records:
         return self._examples(*source) if isinstance(source, tuple) else self._examples(source)
@@ -232,10 +251,15 @@ class Estimator(ABC):
 
     def _saved(self) -> Saved:
         """The config, weights and files that `restore` needs."""
-        facts = self._facts() | {
-            "Parameters": sum(one.numel() for one in self.network_.parameters()),
-            "Seed": self.training.seed,
-        }
+        many = {"Ensemble": f"{self.training.ensemble} networks"} if self.training.ensemble > 1 else {}
+        facts = (
+            self._facts()
+            | many
+            | {
+                "Parameters": sum(one.numel() for one in self.network_.parameters()),
+                "Seed": self.training.seed,
+            }
+        )
         card = runs.card(f"A {self.task} made with elman", facts, self.figures_, self.about_)
         files = {"metrics.json": runs.pretty(self.figures_), "README.md": card.encode()}
         codecs: dict[str, Any] = {}
@@ -270,7 +294,8 @@ class Estimator(ABC):
             setattr(self, f"{name}_", codec)
         self.figures_, self.history_ = json.loads(saved.files["metrics.json"]), []
         self._recall(saved)
-        self.network_ = self._network()
+        members = [self._network() for _ in range(self.training.ensemble)]
+        self.network_ = members[0] if len(members) == 1 else Ensemble(members)
         self.network_.load_state_dict(saved.tensors)
         self.network_.eval()
         return self
@@ -323,14 +348,29 @@ def _figures(place: Place) -> dict[str, float]:
     """How the best epoch did on the training rows and on dev, and what it took."""
     best = place.history[place.best_epoch - 1]
     skipped = ("epoch", "step", "loss", "learning_rate")
-    found = {"train_loss": best["loss"]}
-    found |= {
-        name if name.startswith("dev_") else f"dev_{name}": value
-        for name, value in best.items()
-        if name not in skipped
-    }
+    found = {"train_loss": best["loss"]} | _dev(
+        {name: value for name, value in best.items() if name not in skipped}
+    )
     return found | {
         "epochs": place.epoch,
         "best_epoch": place.best_epoch,
         "minutes": place.seconds / 60,
     }
+
+
+def _joined(places: Sequence[Place], dev: Mapping[str, float] | None) -> dict[str, float]:
+    """How an ensemble did: the members on the training rows, all together on dev, and what it took."""
+    each = [_figures(place) for place in places]
+    return (
+        {"train_loss": mean(one["train_loss"] for one in each)}
+        | _dev(dev or {})
+        | {
+            "members": len(places),
+            "epochs": sum(place.epoch for place in places),
+            "minutes": sum(place.seconds for place in places) / 60,
+        }
+    )
+
+
+def _dev(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name if name.startswith("dev_") else f"dev_{name}": one for name, one in figures.items()}

@@ -60,7 +60,7 @@ class Classifier(Estimator):
     roles: ClassVar[Mapping[str, str]] = {"text": "text", "label": "label", "question": "question"}
     optional: ClassVar[tuple[str, ...]] = ("question",)
     answers: ClassVar[str | None] = "label"
-    consistent: ClassVar[bool] = True
+    knows: ClassVar[frozenset[str]] = frozenset({"consistency", "ensemble"})
     codecs: ClassVar[tuple[str, ...]] = ("input", "label")
 
     def __init__(
