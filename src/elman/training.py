@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,8 +24,9 @@ from torch import Tensor, nn
 from elman.atomic import read_tensors, write_bytes, write_tensors
 from elman.data.batching import Batches
 from elman.data.windows import Windows
-from elman.errors import MissingExtraError, SettingsError, TrainingError
-from elman.progress import Progress
+from elman.errors import SettingsError, TrainingError
+from elman.optimizer import LazyAdamW
+from elman.progress import Progress, tensorboard
 from elman.settings import Settings
 
 SPACING = 1_000_003
@@ -186,7 +186,14 @@ class _Run:
             ) from cause
         self.fabric.launch()
         self.bare = model
-        self.model, self.optimizer = self.fabric.setup(model, _optimizer(model, settings))
+        # A mean of the weights needs all of them at every step, and so do processes that share gradients.
+        lazy = (
+            settings.averaging is None and self.fabric.world_size == 1 and settings.accelerator == "cpu"
+        )
+        self.adam = LazyAdamW(
+            model, lr=settings.learning_rate, weight_decay=settings.weight_decay, lazy=lazy
+        )
+        self.model, self.optimizer = self.fabric.setup(model, self.adam)
         for method in getattr(model, "forwards", ()):
             self.model.mark_forward_method(method)
         self.average = _copy(model) if settings.averaging else None
@@ -200,11 +207,14 @@ class _Run:
         self._resume()
         place = self.place
         self.started = self.saved = time.monotonic() - place.seconds
-        with Progress(self.epochs, self.problem.monitor) as self.bar:
-            while place.epoch < self.epochs and not place.finished:
-                self._epoch()
-        if self.board is not None:
-            self.board.close()
+        try:
+            with Progress(self.epochs, self.problem.monitor) as self.bar:
+                while place.epoch < self.epochs and not place.finished:
+                    self._epoch()
+        finally:
+            self.adam.close()
+            if self.board is not None:
+                self.board.close()
         if self.best is not None:
             self.bare.load_state_dict(self.best)
         elif self.average is not None:
@@ -244,8 +254,7 @@ class _Run:
                 fix="lower learning_rate or gradient_clip, or look for extreme values in the data",
             )
         self.fabric.backward(loss)
-        clip = self.settings.gradient_clip
-        self.fabric.clip_gradients(self.model, self.optimizer, max_norm=clip, error_if_nonfinite=False)
+        self._clip(self.settings.gradient_clip)
         self.optimizer.step()
         if self.average is not None:
             # Early weights are worth little: the mean reaches back over a tenth of the steps so far.
@@ -254,8 +263,17 @@ class _Run:
                 self.average[name].lerp_(value_now.to(self.average[name].dtype), 1 - decay)
         return value
 
+    def _clip(self, norm: float) -> None:
+        if self.adam.tables:
+            self.adam.clip(norm)
+        else:
+            self.fabric.clip_gradients(
+                self.model, self.optimizer, max_norm=norm, error_if_nonfinite=False
+            )
+
     def _end_epoch(self, batches: int) -> None:
         place = self.place
+        self.adam.flush()
         figures = self._evaluate()
         rate = self._learning_rate((place.epoch + (batches - 1) / batches) / self.epochs)
         place.epoch, place.batch = place.epoch + 1, 0
@@ -366,21 +384,10 @@ class _Run:
         lines = "".join(json.dumps(one) + "\n" for one in self.place.history)
         write_bytes(self.folder / "metrics.jsonl", lines.encode())
         if self.settings.tensorboard:
-            self.board = self.board or _tensorboard(self.folder)
+            self.board = self.board or tensorboard(self.folder)
             for name in line.keys() - {"epoch", "step"}:
                 self.board.add_scalar(name, line[name], int(line["step"]))
             self.board.flush()
-
-
-def _optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimizer:
-    """AdamW, fused into one kernel; biases are not decayed."""
-    matrices = [one for one in model.parameters() if one.dim() > 1]
-    vectors = [one for one in model.parameters() if one.dim() <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
@@ -389,11 +396,3 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
 
 def _cloned(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in tensors.items()}
-
-
-def _tensorboard(folder: Path) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as cause:
-        raise MissingExtraError.of("tensorboard", "tensorboard", "tensorboard=True") from cause
-    return SummaryWriter(os.fspath(folder / "tensorboard"))
