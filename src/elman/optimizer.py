@@ -34,7 +34,8 @@ class LazyAdamW(torch.optim.AdamW):
 
     (each part decayed by the steps after it), where the sum depends on nothing but the step at which the row
     was last moved. So a row is brought up to date just before it is read, and all of them by `flush`. What is
-    left out is the growing weight of ε beside a shrinking v, and that is rounding.
+    left out is the growing weight of ε beside a shrinking v: less than rounding, but where a gradient is as
+    small as ε.
 
     Source: Kingma and Ba 2014, arXiv 1412.6980; Loshchilov and Hutter 2017, arXiv 1711.05101.
 

@@ -68,7 +68,9 @@ def test_the_weights_are_those_of_adamw(steps: int) -> None:
     trained(densely, steps, lazy=False)
     for name, wanted in densely.named_parameters():
         moved = (wanted - before.get_parameter(name)).abs().max()
-        assert (lazily.get_parameter(name) - wanted).abs().max() <= 2e-3 * moved, name
+        apart = (lazily.get_parameter(name) - wanted).abs().flatten()
+        assert apart.quantile(0.99) <= 1e-4 * moved, name
+        assert apart.max() <= 5e-3 * moved, name  # a number whose gradients are as small as ε
 
 
 def test_a_row_that_is_never_read_decays() -> None:
