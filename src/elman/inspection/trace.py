@@ -74,6 +74,17 @@ class Trace:
         return {"steps": steps}
 
 
+@dataclass(frozen=True)
+class Heard(Trace):
+    """The reading of a recording, a step every 10 ms.
+
+    Attributes:
+        frames: what was heard, log-mel: `time n_mels`.
+    """
+
+    frames: np.ndarray = field(repr=False)
+
+
 @torch.inference_mode()
 def look(
     network: NToOne | NToN,

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from torch import nn
 
 from elman import registry, runs, storage
-from elman.data import Records, holdout
+from elman.data import Records, holdout, located
 from elman.decoding.base import Decoding
 from elman.errors import NotFittedError, SettingsError
 from elman.settings import Settings
@@ -36,6 +36,8 @@ class Estimator(ABC):
         roles: what a row holds: for each role the name that its column has unless another is given. The
             first is what is read, and what `predict` is asked.
         optional: roles that only play where a column is named for them.
+        senses: those of them that stand in for the first: what is read by another codec, a sound or a
+            picture. Each is the name of its codec and of the argument that holds the codec's settings.
         answers: the role whose distinct values are worth counting, if any.
         consistent: whether its loss knows `Training.consistency`.
         ordered: whether rows follow each other in time, so that the last of them are set aside for dev.
@@ -50,6 +52,7 @@ class Estimator(ABC):
     structure: ClassVar[str]
     roles: ClassVar[Mapping[str, str]]
     optional: ClassVar[tuple[str, ...]] = ()
+    senses: ClassVar[tuple[str, ...]] = ()
     answers: ClassVar[str | None] = None
     consistent: ClassVar[bool] = False
     ordered: ClassVar[bool] = False
@@ -119,6 +122,28 @@ class Estimator(ABC):
         return self._examples(*source) if isinstance(source, tuple) else self._examples(source)
 
     @classmethod
+    def reads(cls, columns: Mapping[str, str]) -> str:
+        """The role of what is read: the sense that a column is named for, else the first."""
+        return next((one for one in cls.senses if one in columns), next(iter(cls.roles)))
+
+    @classmethod
+    def settled(cls, columns: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+        """The columns, where the one of what is read is not among the names and the usual one of a sense is.
+
+        So a folder of recordings needs no column to be named, nor a data set of them.
+        """
+        first = next(iter(cls.roles))
+        there = [one for one in cls.senses if cls.roles[one] in names]
+        if columns.get(first) != cls.roles[first] or columns[first] in names or not there:
+            return dict(columns)
+        return {there[0]: cls.roles[there[0]], **{k: v for k, v in columns.items() if k != first}}
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether a string that is asked is the path of a file."""
+        return self.reads(self.columns_) in self.senses
+
+    @classmethod
     def used(cls, columns: Mapping[str, str]) -> list[str]:
         """The columns of roles, one after the other."""
         return list(columns.values())
@@ -134,8 +159,9 @@ class Estimator(ABC):
         return [None] * len(rows)
 
     def asked(self, rows: Records, column: str | None = None) -> list[Any]:
-        """What `predict` takes, of rows: what stands in a column, that of the first role if None."""
-        return list(rows.column(column or self.columns_[next(iter(self.roles))]))
+        """What `predict` takes, of rows: what stands in a column, that of what is read if None."""
+        name = column or self.columns_[self.reads(self.columns_)]
+        return list((located(rows, name) if self.reads_files else rows).column(name))
 
     @abstractmethod
     def _examples(self, source: Any, y: Any = None) -> Records:

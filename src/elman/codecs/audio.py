@@ -1,0 +1,297 @@
+"""Recordings to log-mel frames, every 10 ms, freed of what the microphone and the voice's colour add."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from elman.codecs.base import Pieces, Reader
+from elman.errors import DataError, SettingsError
+from elman.layers.spectral import masked, noised, paced, voiced
+from elman.ragged import Ragged
+from elman.settings import Settings
+from elman.sound import (
+    HOP,
+    SUFFIXES,
+    Frames,
+    bands_of,
+    frames_of,
+    hertz_of,
+    is_recording,
+    read_recording,
+)
+
+PRIOR = 50.0
+"""Frames that a training set's mean and spread count for, where a recording's own are only now being told."""
+FLOOR = 0.05
+"""The least spread that is divided by, as a share of the training set's: silence stays silence."""
+
+
+class AudioSettings(Settings):
+    """How sound becomes numbers, and how it is varied while a network learns, never afterwards.
+
+    All sound is brought to `rate` samples a second; where it is None, to 16,000 if every recording of the
+    training set has as many, else to 8,000. A frame has `n_mels` numbers, which `normalisation` brings to
+    mean 0 and spread 1: over the `utterance`; over what was heard of it so far (`running`), which can
+    stream; or over the training set (`corpus`). None is `utterance` for networks that read both ways, and
+    `running` for others.
+
+    In training, `speed` is by how much a recording is faster or slower, `vocal_tract` by how much its
+    frequencies are scaled; noise is added `noise` decibels below it or less (None for no noise); a stretch of
+    up to `time_mask` frames and a band of up to `frequency_mask` numbers are left out.
+
+    >>> AudioSettings(n_mels=24).speed
+    0.1
+    """
+
+    rate: int | None = Field(default=None, ge=4000, le=48_000)
+    n_mels: int = Field(default=40, ge=4, le=128)
+    normalisation: Literal["utterance", "running", "corpus"] | None = None
+    speed: float = Field(default=0.1, ge=0, lt=0.5)
+    vocal_tract: float = Field(default=0.1, ge=0, lt=0.5)
+    noise: float | None = None
+    time_mask: int = Field(default=10, ge=0)
+    frequency_mask: int = Field(default=6, ge=0)
+
+
+class Audio(Reader):
+    """Recordings to frames: `steps n_mels`, one every 10 ms, each looking at 25 ms.
+
+        x'[t, m] = (x[t, m] - mean[m]) / √(spread[m]² + floor)        x: `sound.Frames`
+
+    A recording is the path of a file, or a pair of samples and their rate. Silence is 0 in every frame where
+    the mean is the utterance's own; a recording shorter than 25 ms has no frame.
+
+    >>> from elman.sound import frames_of                                # doctest: +SKIP
+    >>> codec = Audio(AudioSettings(n_mels=8)).fit([(np.sin(np.arange(8000.0)), 8000)])   # doctest: +SKIP
+    >>> codec.encode([(np.zeros(4000), 8000)])                           # doctest: +SKIP
+    Ragged(lengths=[48], features=(8,), torch.float32)
+    """
+
+    name: ClassVar[str] = "audio"
+
+    def __init__(self, settings: AudioSettings | None = None, *, causal: bool = False) -> None:
+        self.settings = settings or AudioSettings()
+        self.normalisation = self.settings.normalisation or ("running" if causal else "utterance")
+        self.rate = self.settings.rate or 0
+        self.mean, self.spread = np.zeros(0), np.ones(0)
+
+    @property
+    def features(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The numbers in a frame."""
+        return self.settings.n_mels
+
+    @classmethod
+    def suits(cls, one: Any) -> bool:
+        return is_recording(one)
+
+    def is_one(self, source: Any) -> bool:
+        return isinstance(source, str | os.PathLike) or is_recording(source)
+
+    # --- learning ---
+
+    def fit(self, raw: Sequence[Any]) -> Self:
+        """Learn the rate, and the mean and spread of each band.
+
+        Raises:
+            DataError: a recording that cannot be read, or none that is as long as a frame.
+        """
+        recordings = _all(raw)
+        if not self.rate:
+            self.rate = 16_000 if all(rate >= 16_000 for _, rate in recordings) else 8_000
+        frames = [self._frames(one) for one in recordings]
+        whole = np.concatenate([*frames, np.zeros((0, self.features), np.float32)]).astype(np.float64)
+        if not len(whole):
+            raise DataError(
+                "No recording is as long as a frame.",
+                expected="at least 25 ms of sound",
+                received=f"{len(recordings)} recordings, the longest of "
+                f"{max((len(one) / rate for one, rate in recordings), default=0):.3f} s",
+            )
+        self.mean, self.spread = whole.mean(0), np.maximum(whole.std(0), 1e-3)
+        return self
+
+    # --- using ---
+
+    def encode(self, raw: Sequence[Any]) -> Ragged:
+        """Recordings to frames as the network reads them; nothing is drawn at random."""
+        return self.finish(self.prepare(raw))
+
+    def prepare(self, raw: Sequence[Any]) -> Ragged:
+        """Recordings to log-mel frames as they are."""
+        frames = [torch.from_numpy(self._frames(one)) for one in _all(raw)]
+        return (
+            Ragged.of(frames) if frames else Ragged(torch.zeros(0, self.features), torch.zeros(1).long())
+        )
+
+    def finish(self, xs: Ragged, *, vary: bool = False) -> Ragged:
+        """Frames normalised; with `vary` after changes of speed, voice and noise, and with gaps."""
+        if not vary or not len(xs.values):
+            return self._normalised(xs)
+        settings = self.settings
+        if settings.speed:
+            xs = paced(xs, settings.speed)
+        bands = torch.from_numpy(bands_of(self.rate, self.features))
+        if settings.vocal_tract:
+            xs = voiced(xs, settings.vocal_tract, bands)
+        if settings.noise is not None:
+            hertz = torch.from_numpy(hertz_of(bands.numpy()))
+            widths = (hertz[2:] - hertz[:-2]).float()
+            xs = noised(xs, settings.noise, widths / widths.mean())
+        return masked(self._normalised(xs), settings.time_mask, settings.frequency_mask)
+
+    def names(self, one: Any) -> list[str]:
+        """The time at which each frame ends, in seconds."""
+        count = len(self._frames(read_recording(one)))
+        return [f"{HOP * number + 0.025:.3f} s" for number in range(count)]
+
+    def pieces(self) -> HeardSoFar:
+        """What takes samples as they come: arrays at the codec's rate, or pairs with their own.
+
+        Raises:
+            SettingsError: frames are normalised by what is still to come.
+        """
+        return HeardSoFar(self)
+
+    # --- keeping ---
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "settings": self.settings.model_dump(),
+            "normalisation": self.normalisation,
+            "rate": self.rate,
+            "mean": self.mean.tolist(),
+            "spread": self.spread.tolist(),
+        }
+
+    @classmethod
+    def restore(cls, config: dict[str, Any], files: dict[str, bytes]) -> Self:
+        codec = cls(AudioSettings(**config["settings"]))
+        codec.normalisation, codec.rate = config["normalisation"], config["rate"]
+        codec.mean, codec.spread = np.asarray(config["mean"]), np.asarray(config["spread"])
+        return codec
+
+    # --- inside ---
+
+    def _frames(self, recording: tuple[np.ndarray, int]) -> np.ndarray:
+        return frames_of(*recording, self.rate, self.features)
+
+    def _normalised(self, xs: Ragged) -> Ragged:
+        values = xs.values.double()
+        if self.normalisation == "running":
+            parts = [Running(self)(one.numpy()) for one in xs.with_values(values)]
+            return xs.with_values(
+                torch.from_numpy(np.concatenate([*parts, np.zeros((0, self.features), np.float32)]))
+            )
+        mean, spread = torch.from_numpy(self.mean), torch.from_numpy(self.spread)
+        if self.normalisation == "corpus":
+            return xs.with_values(((values - mean) / spread).float())
+        floor = (FLOOR * spread).square()
+        centred = values - self._means(xs, values)
+        variance = self._means(xs, centred.square())
+        return xs.with_values((centred / (variance + floor).sqrt()).float())
+
+    @staticmethod
+    def _means(xs: Ragged, values: Tensor) -> Tensor:
+        """At every step the mean over its sequence."""
+        total = values.new_zeros(len(xs), values.shape[1]).index_add(0, xs.rows, values)
+        return (total / xs.lengths.clamp(min=1)[:, None])[xs.rows]
+
+
+class Running:
+    """Frames brought to mean 0 and spread 1 by those that came before, and at first by the training set.
+
+        mean[t] = (κ·M + Σ_{i≤t} x[i]) / (κ + t)
+        spread[t]² = (κ·(M² + S²) + Σ_{i≤t} x[i]²) / (κ + t) - mean[t]²
+
+    M and S are the training set's, κ is `PRIOR`. Frames come in any pieces.
+    """
+
+    def __init__(self, codec: Audio) -> None:
+        self.count = PRIOR
+        self.total = PRIOR * codec.mean
+        self.squares = PRIOR * (codec.mean**2 + codec.spread**2)
+        self.floor = (FLOOR * codec.spread) ** 2
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """The next frames, normalised: float32, `frames n_mels`."""
+        frames = frames.astype(np.float64)
+        counts = self.count + np.arange(1, len(frames) + 1)[:, None]
+        totals = np.cumsum(np.concatenate([self.total[None], frames]), 0)
+        squares = np.cumsum(np.concatenate([self.squares[None], frames**2]), 0)
+        self.count, self.total, self.squares = self.count + len(frames), totals[-1], squares[-1]
+        mean = totals[1:] / counts
+        variance = np.maximum(squares[1:] / counts - mean**2, 0)
+        return ((frames - mean) / np.sqrt(variance + self.floor)).astype(np.float32)
+
+
+class HeardSoFar(Pieces):
+    """A recording that comes piece by piece; the rate of the first piece is that of all."""
+
+    def __init__(self, codec: Audio) -> None:
+        if codec.normalisation == "utterance":
+            raise SettingsError(
+                "This model cannot stream: it normalises a recording by the whole of it.",
+                received='normalisation="utterance"',
+                fix='train with AudioSettings(normalisation="running") (--set normalisation=running)',
+            )
+        self.codec = codec
+        self.reset()
+
+    def reset(self) -> None:
+        self.frames: Frames | None = None
+        self.running = Running(self.codec)
+
+    def __call__(self, piece: Any) -> Ragged:
+        samples, rate = read_recording(
+            piece if is_recording(piece) else (np.asarray(piece), self.codec.rate)
+        )
+        if self.frames is None:
+            self.frames = Frames(rate, self.codec.rate, self.codec.features)
+        if rate != self.frames.rate:
+            raise DataError(
+                "The rate changed within a recording.",
+                expected=f"{self.frames.rate} samples a second, as in the first piece",
+                received=rate,
+                fix="begin anew: reset()",
+            )
+        return self._steps(self.frames.push(samples))
+
+    def finish(self) -> Ragged | None:
+        return None if self.frames is None else self._steps(self.frames.finish())
+
+    def _steps(self, frames: np.ndarray) -> Ragged:
+        if self.codec.normalisation == "running":
+            return Ragged.of([torch.from_numpy(self.running(frames))])
+        return self.codec.finish(Ragged.of([torch.from_numpy(frames)]))
+
+
+def _all(raw: Sequence[Any]) -> list[tuple[np.ndarray, int]]:
+    """The samples and rate of each recording; what cannot be read is told together."""
+    if isinstance(raw, str) or is_recording(raw):
+        raise DataError("One recording was given where a list is expected.", fix="[recording]")
+    found, faults = [], []
+    for one in raw:
+        try:
+            found.append(read_recording(one))
+        except DataError as fault:
+            faults.append(fault)
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        shown = [one.problem for one in faults[:5]] + (
+            [f"… and {len(faults) - 5} more"] if faults[5:] else []
+        )
+        raise DataError(
+            f"{len(faults)} of {len(raw)} recordings cannot be used.",
+            expected=", ".join(one.lstrip(".") for one in SUFFIXES),
+            received="\n".join(shown),
+            fix="repair them or take them out",
+        )
+    return found
