@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Tagged,
         TagReport,
         TextReport,
+        Transcript,
         Translation,
         Verse,
         VerseReport,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from elman.tasks.forecaster import Forecaster
     from elman.tasks.generator import Generator
     from elman.tasks.tagger import Tagger
+    from elman.tasks.transcriber import Transcriber
     from elman.tasks.translator import Translator
     from elman.tasks.versifier import Versifier
     from elman.training import Training
@@ -64,6 +66,8 @@ _HOMES = {
     "TextReport": "elman.answers",
     "TextSettings": "elman.codecs.text",
     "Training": "elman.training",
+    "Transcriber": "elman.tasks.transcriber",
+    "Transcript": "elman.answers",
     "Translation": "elman.answers",
     "Translator": "elman.tasks.translator",
     "Verse": "elman.answers",
@@ -96,6 +100,8 @@ __all__ = [
     "TextReport",
     "TextSettings",
     "Training",
+    "Transcriber",
+    "Transcript",
     "Translation",
     "Translator",
     "Verse",

@@ -166,7 +166,7 @@ def bands_of(rate: int, n_mels: int) -> np.ndarray:
     """The middle of each band of `Frames`, in mel, with the outer ends before and after: `n_mels+2`.
 
     >>> hertz_of(bands_of(8000, 3)).round().tolist()
-    [20.0, 463.0, 1151.0, 2222.0, 4000.0]
+    [20.0, 451.0, 1140.0, 2240.0, 4000.0]
     """
     low, high = mel_of(np.array([20.0, rate / 2]))
     return np.linspace(low, high, n_mels + 2)

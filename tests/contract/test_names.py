@@ -24,7 +24,17 @@ NAMES = [
         "Generator",
     ),
     *("Greedy", "LikelihoodReport", "Prediction", "Ragged", "Report", "Sample", "SeriesSettings"),
-    *("TagReport", "Tagged", "Tagger", "TextReport", "TextSettings", "Training", "Translation"),
+    *(
+        "TagReport",
+        "Tagged",
+        "Tagger",
+        "TextReport",
+        "TextSettings",
+        "Training",
+        "Transcriber",
+        "Transcript",
+        "Translation",
+    ),
     *("Translator", "Verse", "VerseReport", "Versifier", "load"),
 ]
 MODULES = {"nn": ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "accelerate"]}

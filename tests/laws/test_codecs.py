@@ -70,6 +70,7 @@ SAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     "symbols": (TEXTS, ["what time", "", "unseen 词 ✂️"]),
     "tags": ([["B-city", "I-city", "O"], ["O", "B-day"]], [["O"], [], ["B-never", "I-city"]]),
     "text": (TEXTS, ["what time", "", "unseen 词 ✂️"]),
+    "words": (["four two", "two"], ["two two", "", " four"]),
     "tokens": ([["What", "time"], ["现在", "几点"]], [["time", "unseen", "词"], [], ["✂️"]]),
 }
 """Raw values to fit each codec on, and others to encode."""

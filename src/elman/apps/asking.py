@@ -39,6 +39,8 @@ def predict(  # noqa: PLR0913 - the options of a command
     """Print a line for every text; a friendlier one where a single text was typed."""
     if hasattr(model, "decode"):
         _set_beam(model, beam_size, top)
+    elif hasattr(model, "beam_size"):
+        model.beam_size = max(model.beam_size if beam_size is None else beam_size, top if top > 1 else 1)
     elif beam_size is not None:
         raise SettingsError(
             f"A {model.task} answers without a beam.", received=f"--beam-size {beam_size}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from elman.data import Records
 
 FIGURES = (
-    *("f1", "accuracy", "label", "bleu", "wer", "per", "rouge1", "rouge2", "rougeL", "mse"),
+    *("f1", "accuracy", "label", "bleu", "wer", "per", "rouge1", "rouge2", "rougeL", "cer", "mse"),
     *("bits_per_character", "log_likelihood"),
 )
 """Those of the dev set that are told, the one that chose the epoch first."""
@@ -179,7 +179,7 @@ def _task(given: Mapping[str, Any]) -> str:
     if "dataset" in given:
         return datasets.get(given["dataset"]).task
     if "parallel" in given or "target" in given:
-        return "translator"
+        return "transcriber" if "audio" in given else "translator"
     suffix = Path(given["source"]).suffix.lower().lstrip(".")
     return FORMATS.get(given.get("format", suffix), "classifier")
 

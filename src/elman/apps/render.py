@@ -19,6 +19,7 @@ from elman.answers import (
     Tagged,
     TagReport,
     TextReport,
+    Transcript,
     Translation,
     Verse,
     VerseReport,
@@ -82,7 +83,7 @@ def answer(text: str, prediction: Prediction | Tagged | Translation | Verse, top
         lines = Text(text)
         for number, (found, score) in enumerate(prediction.ranking[:top]):
             lines.append("\n  → ").append(found, "" if number else "bold")
-            lines.append(f"  {score:.2f}", "dim")
+            lines.append("" if score is None else f"  {score:.2f}", "dim")
         return lines
     if isinstance(prediction, Tagged):
         return _tagged(prediction, top)
@@ -117,11 +118,14 @@ def _tagged(found: Tagged, top: int) -> Text:
 
 def kind(prediction: Any) -> str:
     """What the beliefs of a walk are about: the whole, each token's tag, or what is written."""
-    return {Tagged: "tag", Verse: "written"}.get(type(prediction), "belief")
+    return {Tagged: "tag", Verse: "written", Transcript: "said"}.get(type(prediction), "belief")
 
 
 def walk(
-    text: str, prediction: Prediction | Tagged | Verse, trace: Trace, width: int | None = None
+    text: str,
+    prediction: Prediction | Tagged | Translation | Verse,
+    trace: Trace,
+    width: int | None = None,
 ) -> Group:
     """A trace, a row for each token; a narrow terminal gets fewer columns."""
     width = width or Console().width
@@ -164,9 +168,8 @@ def _rows(trace: Trace) -> list[int]:
 
 def _loudness(trace: Heard) -> list[str]:
     """The time of each step, with how loud it is beside the loudest and the softest."""
-    loud = trace.frames.mean(1)
-    shares = (loud - loud.min()) / max(float(loud.max() - loud.min()), 1e-9)
-    return [f"{one.token} {level(float(share))}" for one, share in zip(trace.steps, shares, strict=True)]
+    pairs = zip(trace.steps, trace.loudness.tolist(), strict=True)
+    return [f"{one.token} {level(share)}" for one, share in pairs]
 
 
 def aligned(alignment: Alignment, width: int | None = None) -> list[RenderableType]:
@@ -210,7 +213,7 @@ def _plain(token: str) -> str:
 def legend(trace: Trace, width: int | None = None, *, kind: str = "belief") -> Text:
     """What the columns of a walk mean; `kind` says what its beliefs are about."""
     kind = "next" if isinstance(trace.steps[0], Foretold) else kind
-    kind = "heard" if isinstance(trace, Heard) else kind
+    kind = "heard" if isinstance(trace, Heard) and kind == "belief" else kind
     lines = [say(f"walk.legend.{kind}", steps=len(trace.steps))]
     if (width or Console().width) >= NARROW:
         lines.append(say("walk.state"))

@@ -14,11 +14,12 @@ from torch import Tensor
 from elman.codecs.base import Pieces, Reader
 from elman.errors import DataError, SettingsError
 from elman.layers.spectral import masked, noised, paced, voiced
-from elman.ragged import Ragged
+from elman.ragged import Ragged, offsets_of
 from elman.settings import Settings
 from elman.sound import (
     HOP,
     SUFFIXES,
+    WINDOW,
     Frames,
     bands_of,
     frames_of,
@@ -42,6 +43,8 @@ class AudioSettings(Settings):
     stream; or over the training set (`corpus`). None is `utterance` for networks that read both ways, and
     `running` for others.
 
+    `stack` neighbouring frames make one step, which is that much less to go through.
+
     In training, `speed` is by how much a recording is faster or slower, `vocal_tract` by how much its
     frequencies are scaled; noise is added `noise` decibels below it or less (None for no noise); a stretch of
     up to `time_mask` frames and a band of up to `frequency_mask` numbers are left out.
@@ -52,6 +55,7 @@ class AudioSettings(Settings):
 
     rate: int | None = Field(default=None, ge=4000, le=48_000)
     n_mels: int = Field(default=40, ge=4, le=128)
+    stack: int = Field(default=1, ge=1, le=16)
     normalisation: Literal["utterance", "running", "corpus"] | None = None
     speed: float = Field(default=0.1, ge=0, lt=0.5)
     vocal_tract: float = Field(default=0.1, ge=0, lt=0.5)
@@ -61,7 +65,7 @@ class AudioSettings(Settings):
 
 
 class Audio(Reader):
-    """Recordings to frames: `steps n_mels`, one every 10 ms, each looking at 25 ms.
+    """Recordings to frames: `steps n_mels*stack`, one every 10 ms, each looking at 25 ms.
 
         x'[t, m] = (x[t, m] - mean[m]) / √(spread[m]² + floor)        x: `sound.Frames`
 
@@ -84,8 +88,8 @@ class Audio(Reader):
 
     @property
     def features(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The numbers in a frame."""
-        return self.settings.n_mels
+        """The numbers in a step: those of the frames that it is made of."""
+        return self.settings.n_mels * self.settings.stack
 
     @classmethod
     def suits(cls, one: Any) -> bool:
@@ -106,7 +110,7 @@ class Audio(Reader):
         if not self.rate:
             self.rate = 16_000 if all(rate >= 16_000 for _, rate in recordings) else 8_000
         frames = [self._frames(one) for one in recordings]
-        whole = np.concatenate([*frames, np.zeros((0, self.features), np.float32)]).astype(np.float64)
+        whole = np.concatenate([*frames, self._none]).astype(np.float64)
         if not len(whole):
             raise DataError(
                 "No recording is as long as a frame.",
@@ -127,29 +131,34 @@ class Audio(Reader):
         """Recordings to log-mel frames as they are."""
         frames = [torch.from_numpy(self._frames(one)) for one in _all(raw)]
         return (
-            Ragged.of(frames) if frames else Ragged(torch.zeros(0, self.features), torch.zeros(1).long())
+            Ragged.of(frames) if frames else Ragged(torch.from_numpy(self._none), torch.zeros(1).long())
         )
 
     def finish(self, xs: Ragged, *, vary: bool = False) -> Ragged:
         """Frames normalised; with `vary` after changes of speed, voice and noise, and with gaps."""
         if not vary or not len(xs.values):
-            return self._normalised(xs)
+            return stacked(self._normalised(xs), self.settings.stack)
         settings = self.settings
         if settings.speed:
             xs = paced(xs, settings.speed)
-        bands = torch.from_numpy(bands_of(self.rate, self.features))
+        bands = torch.from_numpy(bands_of(self.rate, settings.n_mels))
         if settings.vocal_tract:
             xs = voiced(xs, settings.vocal_tract, bands)
         if settings.noise is not None:
             hertz = torch.from_numpy(hertz_of(bands.numpy()))
             widths = (hertz[2:] - hertz[:-2]).float()
             xs = noised(xs, settings.noise, widths / widths.mean())
-        return masked(self._normalised(xs), settings.time_mask, settings.frequency_mask)
+        xs = masked(self._normalised(xs), settings.time_mask, settings.frequency_mask)
+        return stacked(xs, settings.stack)
 
     def names(self, one: Any) -> list[str]:
-        """The time at which each frame ends, in seconds."""
-        count = len(self._frames(read_recording(one)))
-        return [f"{HOP * number + 0.025:.3f} s" for number in range(count)]
+        """The time at which each step ends, in seconds."""
+        return [f"{end:.3f} s" for end in self.ends(len(self._frames(read_recording(one))))]
+
+    def ends(self, frames: int) -> np.ndarray:
+        """The time at which each step of so many frames ends, in seconds."""
+        stack = self.settings.stack
+        return (np.arange(1, frames // stack + 1) * stack - 1) * HOP + WINDOW
 
     def pieces(self) -> HeardSoFar:
         """What takes samples as they come: arrays at the codec's rate, or pairs with their own.
@@ -180,19 +189,24 @@ class Audio(Reader):
     # --- inside ---
 
     def _frames(self, recording: tuple[np.ndarray, int]) -> np.ndarray:
-        return frames_of(*recording, self.rate, self.features)
+        return frames_of(*recording, self.rate, self.settings.n_mels)
+
+    @property
+    def _none(self) -> np.ndarray:
+        """No frame at all."""
+        return np.zeros((0, self.settings.n_mels), np.float32)
+
+    def normalised(self, frames: np.ndarray) -> np.ndarray:
+        """Frames by the mean and spread of the training set."""
+        return ((frames - self.mean) / self.spread).astype(np.float32)
 
     def _normalised(self, xs: Ragged) -> Ragged:
-        values = xs.values.double()
         if self.normalisation == "running":
-            parts = [Running(self)(one.numpy()) for one in xs.with_values(values)]
-            return xs.with_values(
-                torch.from_numpy(np.concatenate([*parts, np.zeros((0, self.features), np.float32)]))
-            )
-        mean, spread = torch.from_numpy(self.mean), torch.from_numpy(self.spread)
+            parts = [Running(self)(one.numpy()) for one in xs]
+            return xs.with_values(torch.from_numpy(np.concatenate([*parts, self._none])))
         if self.normalisation == "corpus":
-            return xs.with_values(((values - mean) / spread).float())
-        floor = (FLOOR * spread).square()
+            return xs.with_values(torch.from_numpy(self.normalised(xs.values.numpy())))
+        values, floor = xs.values.double(), torch.from_numpy(FLOOR * self.spread).square()
         centred = values - self._means(xs, values)
         variance = self._means(xs, centred.square())
         return xs.with_values((centred / (variance + floor).sqrt()).float())
@@ -247,13 +261,14 @@ class HeardSoFar(Pieces):
     def reset(self) -> None:
         self.frames: Frames | None = None
         self.running = Running(self.codec)
+        self.rest = self.codec._none  # frames that do not make a step yet
 
     def __call__(self, piece: Any) -> Ragged:
         samples, rate = read_recording(
             piece if is_recording(piece) else (np.asarray(piece), self.codec.rate)
         )
         if self.frames is None:
-            self.frames = Frames(rate, self.codec.rate, self.codec.features)
+            self.frames = Frames(rate, self.codec.rate, self.codec.settings.n_mels)
         if rate != self.frames.rate:
             raise DataError(
                 "The rate changed within a recording.",
@@ -268,8 +283,28 @@ class HeardSoFar(Pieces):
 
     def _steps(self, frames: np.ndarray) -> Ragged:
         if self.codec.normalisation == "running":
-            return Ragged.of([torch.from_numpy(self.running(frames))])
-        return self.codec.finish(Ragged.of([torch.from_numpy(frames)]))
+            frames = self.running(frames)
+        else:
+            frames = self.codec.normalised(frames)
+        frames = np.concatenate([self.rest, frames])
+        stack = self.codec.settings.stack
+        self.rest = frames[len(frames) // stack * stack :]
+        return stacked(Ragged.of([torch.from_numpy(frames)]), stack)
+
+
+def stacked(xs: Ragged, count: int) -> Ragged:
+    """So many neighbouring steps as one; those at the end that make none are dropped.
+
+    Shapes: xs `steps features`; the result `steps/count features*count`.
+
+    >>> stacked(Ragged.of([torch.arange(5.0)[:, None]]), 2).values.tolist()
+    [[0.0, 1.0], [2.0, 3.0]]
+    """
+    if count == 1:
+        return xs
+    lengths = xs.lengths // count
+    kept = xs.values[xs.positions < (lengths * count)[xs.rows]]
+    return Ragged(kept.reshape(-1, count * xs.values.shape[1]), offsets_of(lengths))
 
 
 def _all(raw: Sequence[Any]) -> list[tuple[np.ndarray, int]]:

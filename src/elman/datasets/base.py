@@ -120,6 +120,26 @@ class Dataset(ABC):
             )
         return data
 
+    def shipped(self, key: str, package: str, path: str, extra: str) -> bytes:
+        """The verified bytes of a source: below the mirror, as a package ships them, or downloaded.
+
+        Args:
+            key: of the source.
+            package: as for `packaged`.
+            path: as for `packaged`.
+            extra: as for `packaged`.
+
+        Raises:
+            DataError: the file is not the one the checksum names, or cannot be had at all.
+        """
+        source = self.sources[key]
+        if (found := self.mirrored(source)) is not None:
+            return found.read_bytes()
+        try:
+            return self.packaged(package, path, source.sha256, extra)
+        except MissingExtraError:
+            return self._download(source).read_bytes()
+
     def mirrored(self, source: Source) -> Path | None:
         """The verified file of a source below `ELMAN_MIRROR`, or None where it is not there.
 

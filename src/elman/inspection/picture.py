@@ -40,10 +40,11 @@ def draw(trace: Trace, title: str, top: int, path: str | os.PathLike[str]) -> Pa
     FigureCanvasAgg(figure)
     axes: Any = figure.subplots(2 if heard else 1, sharex=True, squeeze=False)[:, 0]
     count = len(trace.steps)
-    # A belief stands at the end of what it has heard, where its frame ends.
-    places = np.arange(count) * HOP + WINDOW if heard else np.arange(1, count + 1)
+    # A belief stands at the end of what it has heard.
+    places = np.arange(1, count + 1) if heard is None else heard.ends
     if heard is not None:
-        extent = (WINDOW - HOP, count * HOP + WINDOW - HOP, 0, heard.frames.shape[1])
+        frames, bands = heard.frames.shape
+        extent = (WINDOW - HOP, frames * HOP + WINDOW - HOP, 0, bands)
         axes[0].imshow(heard.frames.T, origin="lower", aspect="auto", extent=extent, cmap="magma")
         axes[0].set_ylabel("mel band")
     axes[0].set_title(title, fontsize=10)

@@ -311,7 +311,9 @@ class Classifier(Estimator):
         codec = self.input_
         raw = codec.prepare([sequence])
         trace = look(self.network_, codec.finish(raw), codec.names(sequence), self.label_.labels, top)
-        return Heard(**vars(trace), frames=raw.values.numpy()) if isinstance(codec, Audio) else trace
+        if not isinstance(codec, Audio):
+            return trace
+        return Heard(**vars(trace), frames=raw.values.numpy(), ends=codec.ends(len(raw.values)))
 
     def stream(self) -> Stream[Prediction]:
         """A session that reads piece by piece in constant memory.
