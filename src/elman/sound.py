@@ -65,8 +65,7 @@ def read_recording(source: Any) -> tuple[np.ndarray, int]:
             received=f"{type(source).__name__}: {str(source)[:60]}",
             fix='"words/yes.wav", or (samples, 16000): how many samples a second cannot be guessed',
         )
-    whole = int(rate)
-    if not LOWEST_RATE <= whole <= HIGHEST_RATE or whole != rate:
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE or int(rate) != rate:
         raise DataError.at(
             place,
             "a recording cannot have this rate.",
@@ -74,6 +73,7 @@ def read_recording(source: Any) -> tuple[np.ndarray, int]:
             received=rate,
             fix="repair the header, or record it anew: 8000 to 48000 is usual for speech",
         )
+    whole = int(rate)
     if samples.ndim == 2:
         samples = samples.mean(1, dtype=np.float32)
     if not np.isfinite(samples).all():
@@ -191,10 +191,17 @@ def _of_file(path: str, content: bytes | None) -> tuple[np.ndarray, int]:
             raise _cut(path, f"{there} of {size} bytes of sound")
     if len(samples) < told:
         raise _cut(path, f"{len(samples)} of {told} samples")
-    last = content.rfind(b"OggS") if content.startswith(b"OggS") else -1
-    if 0 <= last < len(content) - 5 and not content[last + 5] & 4:
-        raise _cut(path, f"{len(content)} bytes without the mark of the end")
+    if content.startswith(b"OggS") and not _ends(content):
+        raise _cut(path, f"{len(content)} bytes without the end")
     return samples, rate
+
+
+def _ends(content: bytes) -> bool:
+    """Whether the last page of an Ogg file is the one that ends it, and is whole."""
+    page = content[content.rfind(b"OggS") :]
+    if len(page) < 27 or not page[5] & 4 or len(page) < 27 + page[26]:
+        return False
+    return len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
 
 
 def _content(path: str) -> bytes:

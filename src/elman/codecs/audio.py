@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
@@ -38,7 +39,9 @@ class AudioSettings(Settings):
     """How sound becomes numbers, and how it is varied while a network learns, never afterwards.
 
     All sound is brought to `rate` samples a second; where it is None, to 16,000 if every recording of the
-    training set has as many, else to 8,000. A frame has `n_mels` numbers, which `normalisation` brings to
+    training set has as many, else to 8,000. A frame has `n_mels` numbers. What is more than `dynamic_range`
+    decibels softer than the loudest is raised to that (None for never), so that one microphone's silence is
+    like another's; where sound can stream, than the loudest so far. Then `normalisation` brings the numbers to
     mean 0 and spread 1: over the `utterance`; over what was heard of it so far (`running`), which can
     stream; or over the training set (`corpus`). None is `utterance` for networks that read both ways, and
     `running` for others.
@@ -56,6 +59,7 @@ class AudioSettings(Settings):
     rate: int | None = Field(default=None, ge=4000, le=48_000)
     n_mels: int = Field(default=40, ge=4, le=128)
     stack: int = Field(default=1, ge=1, le=16)
+    dynamic_range: float | None = Field(default=40.0, gt=0)
     normalisation: Literal["utterance", "running", "corpus"] | None = None
     speed: float = Field(default=0.1, ge=0, lt=0.5)
     vocal_tract: float = Field(default=0.1, ge=0, lt=0.5)
@@ -109,7 +113,7 @@ class Audio(Reader):
         recordings = _all(raw)
         if not self.rate:
             self.rate = 16_000 if all(rate >= 16_000 for _, rate in recordings) else 8_000
-        frames = [self._frames(one) for one in recordings]
+        frames = [self._raised(self._frames(one)) for one in recordings]
         whole = np.concatenate([*frames, self._none]).astype(np.float64)
         if not len(whole):
             raise DataError(
@@ -196,17 +200,23 @@ class Audio(Reader):
         """No frame at all."""
         return np.zeros((0, self.settings.n_mels), np.float32)
 
-    def normalised(self, frames: np.ndarray) -> np.ndarray:
-        """Frames by the mean and spread of the training set."""
-        return ((frames - self.mean) / self.spread).astype(np.float32)
+    def _raised(self, frames: np.ndarray) -> np.ndarray:
+        """The frames of a whole recording without what is too soft."""
+        return np.maximum(frames, frames.max(initial=-np.inf) - self.depth)
+
+    @property
+    def depth(self) -> float:
+        """The dynamic range as a difference of frames: natural logarithms of power."""
+        decibels = self.settings.dynamic_range
+        return math.inf if decibels is None else decibels * math.log(10) / 10
 
     def _normalised(self, xs: Ragged) -> Ragged:
-        if self.normalisation == "running":
-            parts = [Running(self)(one.numpy()) for one in xs]
+        if self.normalisation != "utterance":
+            parts = [SoFar(self)(one.numpy()) for one in xs]
             return xs.with_values(torch.from_numpy(np.concatenate([*parts, self._none])))
-        if self.normalisation == "corpus":
-            return xs.with_values(torch.from_numpy(self.normalised(xs.values.numpy())))
-        values, floor = xs.values.double(), torch.from_numpy(FLOOR * self.spread).square()
+        parts = [self._raised(one.numpy()) for one in xs]
+        values = torch.from_numpy(np.concatenate([*parts, self._none])).double()
+        floor = torch.from_numpy(FLOOR * self.spread).square()
         centred = values - self._means(xs, values)
         variance = self._means(xs, centred.square())
         return xs.with_values((centred / (variance + floor).sqrt()).float())
@@ -218,8 +228,8 @@ class Audio(Reader):
         return (total / xs.lengths.clamp(min=1)[:, None])[xs.rows]
 
 
-class Running:
-    """Frames brought to mean 0 and spread 1 by those that came before, and at first by the training set.
+class SoFar:
+    """Frames normalised by those that came before, and at first by the training set, which `corpus` stays with.
 
         mean[t] = (κ·M + Σ_{i≤t} x[i]) / (κ + t)
         spread[t]² = (κ·(M² + S²) + Σ_{i≤t} x[i]²) / (κ + t) - mean[t]²
@@ -228,6 +238,7 @@ class Running:
     """
 
     def __init__(self, codec: Audio) -> None:
+        self.codec, self.peak = codec, -math.inf
         self.count = PRIOR
         self.total = PRIOR * codec.mean
         self.squares = PRIOR * (codec.mean**2 + codec.spread**2)
@@ -235,7 +246,11 @@ class Running:
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """The next frames, normalised: float32, `frames n_mels`."""
-        frames = frames.astype(np.float64)
+        peaks = np.maximum.accumulate(np.concatenate([[self.peak], frames.max(1, initial=-np.inf)]))
+        self.peak = float(peaks[-1])
+        frames = np.maximum(frames, peaks[1:, None] - self.codec.depth).astype(np.float64)
+        if self.codec.normalisation == "corpus":
+            return ((frames - self.codec.mean) / self.codec.spread).astype(np.float32)
         counts = self.count + np.arange(1, len(frames) + 1)[:, None]
         totals = np.cumsum(np.concatenate([self.total[None], frames]), 0)
         squares = np.cumsum(np.concatenate([self.squares[None], frames**2]), 0)
@@ -260,7 +275,7 @@ class HeardSoFar(Pieces):
 
     def reset(self) -> None:
         self.frames: Frames | None = None
-        self.running = Running(self.codec)
+        self.normalise = SoFar(self.codec)
         self.rest = self.codec._none  # frames that do not make a step yet
 
     def __call__(self, piece: Any) -> Ragged:
@@ -282,11 +297,7 @@ class HeardSoFar(Pieces):
         return None if self.frames is None else self._steps(self.frames.finish())
 
     def _steps(self, frames: np.ndarray) -> Ragged:
-        if self.codec.normalisation == "running":
-            frames = self.running(frames)
-        else:
-            frames = self.codec.normalised(frames)
-        frames = np.concatenate([self.rest, frames])
+        frames = np.concatenate([self.rest, self.normalise(frames)])
         stack = self.codec.settings.stack
         self.rest = frames[len(frames) // stack * stack :]
         return stacked(Ragged.of([torch.from_numpy(frames)]), stack)
