@@ -20,10 +20,12 @@ if TYPE_CHECKING:
         Tagged,
         TagReport,
         TextReport,
+        Transcript,
         Translation,
         Verse,
         VerseReport,
     )
+    from elman.codecs.audio import AudioSettings
     from elman.codecs.text import TextSettings
     from elman.data.panels import SeriesSettings
     from elman.decoding.beam import Beam
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from elman.tasks.forecaster import Forecaster
     from elman.tasks.generator import Generator
     from elman.tasks.tagger import Tagger
+    from elman.tasks.transcriber import Transcriber
     from elman.tasks.translator import Translator
     from elman.tasks.versifier import Versifier
     from elman.training import Training
@@ -43,6 +46,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Alignment": "elman.answers",
+    "AudioSettings": "elman.codecs.audio",
     "Beam": "elman.decoding.beam",
     "Classifier": "elman.tasks.classifier",
     "ForecastReport": "elman.answers",
@@ -62,6 +66,8 @@ _HOMES = {
     "TextReport": "elman.answers",
     "TextSettings": "elman.codecs.text",
     "Training": "elman.training",
+    "Transcriber": "elman.tasks.transcriber",
+    "Transcript": "elman.answers",
     "Translation": "elman.answers",
     "Translator": "elman.tasks.translator",
     "Verse": "elman.answers",
@@ -74,6 +80,7 @@ _MODULES = {"nn": "elman.nn"}
 
 __all__ = [
     "Alignment",
+    "AudioSettings",
     "Beam",
     "Classifier",
     "ForecastReport",
@@ -93,6 +100,8 @@ __all__ = [
     "TextReport",
     "TextSettings",
     "Training",
+    "Transcriber",
+    "Transcript",
     "Translation",
     "Translator",
     "Verse",

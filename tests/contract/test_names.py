@@ -13,9 +13,28 @@ import elman
 from elman import registry
 
 NAMES = [
-    *("Alignment", "Beam", "Classifier", "ForecastReport", "Forecaster", "Generated", "Generator"),
+    *(
+        "Alignment",
+        "AudioSettings",
+        "Beam",
+        "Classifier",
+        "ForecastReport",
+        "Forecaster",
+        "Generated",
+        "Generator",
+    ),
     *("Greedy", "LikelihoodReport", "Prediction", "Ragged", "Report", "Sample", "SeriesSettings"),
-    *("TagReport", "Tagged", "Tagger", "TextReport", "TextSettings", "Training", "Translation"),
+    *(
+        "TagReport",
+        "Tagged",
+        "Tagger",
+        "TextReport",
+        "TextSettings",
+        "Training",
+        "Transcriber",
+        "Transcript",
+        "Translation",
+    ),
     *("Translator", "Verse", "VerseReport", "Versifier", "load"),
 ]
 MODULES = {"nn": ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "accelerate"]}

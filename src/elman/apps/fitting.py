@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from elman.data import Records
 
 FIGURES = (
-    *("f1", "accuracy", "label", "bleu", "wer", "per", "rouge1", "rouge2", "rougeL", "mse"),
+    *("f1", "accuracy", "label", "bleu", "wer", "per", "rouge1", "rouge2", "rougeL", "cer", "mse"),
     *("bits_per_character", "log_likelihood"),
 )
 """Those of the dev set that are told, the one that chose the epoch first."""
@@ -30,6 +30,7 @@ NAIVE = ("naive", "seasonal_naive", "drift")
 READING = {
     "source",
     "dataset",
+    "fold",
     "language",
     "dev",
     "encoding",
@@ -179,7 +180,7 @@ def _task(given: Mapping[str, Any]) -> str:
     if "dataset" in given:
         return datasets.get(given["dataset"]).task
     if "parallel" in given or "target" in given:
-        return "translator"
+        return "transcriber" if "audio" in given else "translator"
     suffix = Path(given["source"]).suffix.lower().lstrip(".")
     return FORMATS.get(given.get("format", suffix), "classifier")
 
@@ -189,10 +190,15 @@ def _columns(kind: Any, names: Mapping[str, str]) -> dict[str, str]:
     for role in sorted(names.keys() - kind.roles.keys()):
         raise UnknownNameError.among(f"column of a {kind.task}", role, kind.roles)
     return {
-        role: names.get(role, own)
-        for role, own in kind.roles.items()
-        if role in names or role not in kind.optional
+        role: names.get(role, kind.roles[role]) for role in kind.roles if role in _needed(kind, names)
     }
+
+
+def _needed(kind: Any, names: Mapping[str, str]) -> set[str]:
+    """The roles that are named or have to be there; what is read has one column."""
+    first = next(iter(kind.roles))
+    needed = set(names) | (kind.roles.keys() - set(kind.optional))
+    return needed - ({first} if first not in names and set(kind.senses) & set(names) else set())
 
 
 def _more(pairs: Any) -> dict[str, Any]:
@@ -237,6 +243,7 @@ def _of_file(given: Mapping[str, Any], kind: Any, command: str) -> Data:
         train = read(given["source"], **reading)
     dev = read(given["dev"], **reading) if "dev" in given else None
     columns = _columns(kind, {role: given[role] for role in _every_role() & given.keys()})
+    columns = kind.settled(columns, train.names)
     own = kind.roles.get("series")
     if own in train.names and "series" not in columns:
         columns["series"] = own
@@ -259,17 +266,18 @@ def _of_dataset(given: Mapping[str, Any], kind: Any, command: str) -> Data:
             received=", ".join(f"--{one}" for one in odd),
             fix="leave these options out",
         )
-    dataset, language = datasets.get(name), given.get("language")
+    dataset, language = datasets.get(name, given.get("fold")), given.get("language")
     about = {
         "dataset": dataset.name,
         "licence": dataset.licence,
         "source": dataset.homepage,
         "language": language,
+        **({"fold": dataset.fold} if dataset.fold else {}),
         "command": command,
     }
     train, dev = (read(dataset.load(split, language)) for split in ("train", "dev"))
     named = {role: column for role, column in dataset.fields.items() if role in kind.roles}
-    if missing := sorted(kind.roles.keys() - set(kind.optional) - named.keys()):
+    if missing := sorted(_needed(kind, named) - named.keys()):
         raise SettingsError(
             f"The data set {name} is not made for a {kind.task}: it has no {', '.join(missing)}.",
             expected=f"the task {dataset.task}",
@@ -331,7 +339,7 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
         return
     if hasattr(model, "generate"):
         tell("command", line=f"elman generate {run}")
-    column = data.train.column(data.columns[next(iter(model.roles))])
+    column = data.train.column(data.columns[model.reads(data.columns)])
     texts = (one if isinstance(one, str) else _joined(one) for one in column)
     plain = (one for one in texts if 0 < len(one) <= 60 and one.isprintable() and "'" not in one)
     if example := next(plain, None):

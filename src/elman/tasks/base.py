@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -13,11 +12,10 @@ from typing import Any, ClassVar, Self
 from torch import nn
 
 from elman import registry, runs, storage
-from elman.data import Records, holdout
-from elman.decoding.base import Decoding
+from elman.data import Records, holdout, located
 from elman.ensemble import Ensemble
 from elman.errors import NotFittedError, SettingsError
-from elman.settings import Settings
+from elman.parameters import Parameters
 from elman.storage import Saved
 from elman.training import Place, Problem, Training, fit, is_main, seeded
 
@@ -28,19 +26,21 @@ PARTICULAR = {"consistency": 0.0, "ensemble": 1}
 """What of `Training` only some tasks know, and what leaves it out."""
 
 
-class Estimator(ABC):
+class Estimator(Parameters, ABC):
     """The base of all tasks: `fit` hands its arguments to `_fit`, and the hooks say what is particular.
 
         source > _examples > _learn_codecs > _encoded > _network > _problem > training.fit
 
-    A constructor only stores its arguments, under their own names; whatever `fit` learns has a name
-    that ends in `_`. That is what `sklearn.base.clone` and `GridSearchCV` rely on.
+    A constructor only stores its arguments, under their own names (`Parameters`); whatever `fit` learns has a
+    name that ends in `_`.
 
     Attributes of a class:
         task, structure: its names in a saved model. kind: `classifier`, `regressor`, ... for scikit-learn.
         roles: what a row holds: for each role the name that its column has unless another is given. The
             first is what is read, and what `predict` is asked.
         optional: roles that only play where a column is named for them.
+        senses: those of them that stand in for the first: what is read by another codec, a sound or a
+            picture. Each is the name of its codec and of the argument that holds the codec's settings.
         answers: the role whose distinct values are worth counting, if any.
         knows: what of `Training` only some tasks know: `consistency` a loss, `ensemble` a network.
         ordered: whether rows follow each other in time, so that the last of them are set aside for dev.
@@ -51,10 +51,10 @@ class Estimator(ABC):
     """
 
     task: ClassVar[str]
-    kind: ClassVar[str]
     structure: ClassVar[str]
     roles: ClassVar[Mapping[str, str]]
     optional: ClassVar[tuple[str, ...]] = ()
+    senses: ClassVar[tuple[str, ...]] = ()
     answers: ClassVar[str | None] = None
     knows: ClassVar[frozenset[str]] = frozenset()
     ordered: ClassVar[bool] = False
@@ -138,6 +138,28 @@ class Estimator(ABC):
         return self._examples(*source) if isinstance(source, tuple) else self._examples(source)
 
     @classmethod
+    def reads(cls, columns: Mapping[str, str]) -> str:
+        """The role of what is read: the sense that a column is named for, else the first."""
+        return next((one for one in cls.senses if one in columns), next(iter(cls.roles)))
+
+    @classmethod
+    def settled(cls, columns: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+        """The columns, where the one of what is read is not among the names and the usual one of a sense is.
+
+        So a folder of recordings needs no column to be named, nor a data set of them.
+        """
+        first = next(iter(cls.roles))
+        there = [one for one in cls.senses if cls.roles[one] in names]
+        if columns.get(first) != cls.roles[first] or columns[first] in names or not there:
+            return dict(columns)
+        return {there[0]: cls.roles[there[0]], **{k: v for k, v in columns.items() if k != first}}
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether a string that is asked is the path of a file."""
+        return self.reads(self.columns_) in self.senses
+
+    @classmethod
     def used(cls, columns: Mapping[str, str]) -> list[str]:
         """The columns of roles, one after the other."""
         return list(columns.values())
@@ -153,8 +175,9 @@ class Estimator(ABC):
         return [None] * len(rows)
 
     def asked(self, rows: Records, column: str | None = None) -> list[Any]:
-        """What `predict` takes, of rows: what stands in a column, that of the first role if None."""
-        return list(rows.column(column or self.columns_[next(iter(self.roles))]))
+        """What `predict` takes, of rows: what stands in a column, that of what is read if None."""
+        name = column or self.columns_[self.reads(self.columns_)]
+        return list((located(rows, name) if self.reads_files else rows).column(name))
 
     @abstractmethod
     def _examples(self, source: Any, y: Any = None) -> Records:
@@ -179,63 +202,6 @@ class Estimator(ABC):
     @abstractmethod
     def _facts(self) -> dict[str, Any]:
         """What the model card says of the network."""
-
-    # --- parameters ---
-
-    @classmethod
-    def _names(cls) -> list[str]:
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-
-    @classmethod
-    def settings(cls) -> dict[str, Settings]:
-        """The arguments that are settings objects, with the defaults that this task has for them."""
-        defaults = {
-            name: one.default for name, one in inspect.signature(cls.__init__).parameters.items()
-        }
-        return {name: one for name, one in defaults.items() if isinstance(one, Settings)}
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - scikit-learn's signature
-        """The constructor's arguments by name."""
-        return {name: getattr(self, name) for name in self._names()}
-
-    def set_params(self, **params: Any) -> Self:
-        """Change constructor arguments; `training__epochs=3` changes one field of a settings object.
-
-        Raises:
-            SettingsError: no argument of that name.
-        """
-        for name, value in params.items():
-            outer, _, inner = name.partition("__")
-            if outer not in self._names():
-                raise SettingsError(
-                    f"{type(self).__name__} has no parameter {outer!r}.",
-                    expected=", ".join(self._names()),
-                    received=name,
-                )
-            if inner:
-                now = getattr(self, outer)
-                value = type(now)(**now.model_dump(exclude_unset=True) | {inner: value})
-            setattr(self, outer, value)
-        return self
-
-    def _config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON."""
-        return {
-            name: value.model_dump() if isinstance(value, Settings) else value
-            for name, value in self.get_params().items()
-        }
-
-    @classmethod
-    def _of_config(cls, config: dict[str, Any]) -> Self:
-        """The estimator, not fitted, with the arguments that `_config` gave."""
-        kinds = {name: type(one) for name, one in cls.settings().items()}
-        found = dict(config)
-        for name in kinds.keys() & config.keys():
-            kind, value = kinds[name], config[name]
-            if issubclass(kind, Decoding):  # of any kind, whatever the default is
-                kind = registry.get("decoding", value["method"])
-            found[name] = kind(**value)
-        return cls(**found)
 
     # --- keeping ---
 
@@ -300,7 +266,7 @@ class Estimator(ABC):
         self.network_.eval()
         return self
 
-    def _recall(self, saved: Saved) -> None:  # noqa: B027 - most have nothing
+    def _recall(self, saved: Saved) -> None:
         """Take from a saved model what `_saved` put there beside the rest; the codecs are there already."""
 
     def _check_fitted(self) -> None:
@@ -314,29 +280,6 @@ class Estimator(ABC):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
-
-    def __sklearn_tags__(self) -> Any:
-        """What scikit-learn asks of an estimator; called by scikit-learn only."""
-        from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
-
-        return Tags(
-            estimator_type=self.kind,  # pyright: ignore[reportArgumentType]
-            target_tags=TargetTags(required=True),
-            classifier_tags=ClassifierTags() if self.kind == "classifier" else None,
-            regressor_tags=RegressorTags() if self.kind == "regressor" else None,
-            input_tags=InputTags(two_d_array=False, string=True),
-        )
-
-    def __repr__(self) -> str:
-        defaults = {
-            name: one.default for name, one in inspect.signature(type(self).__init__).parameters.items()
-        }
-        changed = [
-            f"{name}={value!r}"
-            for name, value in self.get_params().items()
-            if value != defaults.get(name)
-        ]
-        return f"{type(self).__name__}({', '.join(changed)})"
 
 
 def _file(codec: str, name: str) -> str:
