@@ -45,7 +45,8 @@ class AudioSettings(Settings):
     training set has as many, else to 8,000. A frame has `n_mels` numbers. The loudest of them becomes 0, and
     what is more than `dynamic_range` decibels softer is raised to that (None for never), so that neither the
     distance of a microphone nor its hiss are heard. Then they are brought to mean 0 and spread 1: those of the
-    training set (`level`), or those of the `utterance`, which takes away the colour of a voice, and of a word.
+    `utterance`, for which the training set counts as half a second more, so that a voice loses its colour and a
+    short word keeps its own; or those of the training set alone (`level`).
     `causal` says whether this is done by what was heard so far, which can stream, or by the whole; None is
     so for networks that read one way only.
 
@@ -64,7 +65,7 @@ class AudioSettings(Settings):
     n_mels: int = Field(default=40, ge=4, le=128)
     stack: int = Field(default=1, ge=1, le=16)
     dynamic_range: float | None = Field(default=40.0, gt=0)
-    normalisation: Literal["level", "utterance"] = "level"
+    normalisation: Literal["level", "utterance"] = "utterance"
     causal: bool | None = None
     speed: float = Field(default=0.1, ge=0, lt=0.5)
     vocal_tract: float = Field(default=0.1, ge=0, lt=0.5)
