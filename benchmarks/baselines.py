@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from sensing import Segments
 from writing import Bigram, Nearest, NGram
 
 Row = dict[str, Any]
@@ -237,6 +238,7 @@ BASELINES: dict[str, tuple[str, Any]] = {
     "tagger": ("window + logistic regression", Window),
     "translator": ("TF-IDF nearest text", Retrieval),
     "lead": ("first twelve words", Lead),
+    "segments": ("means of 8 segments + SVM", Segments),
     "generator": ("n-gram, Witten-Bell", NGram),
     "versifier": ("nearest first line", Nearest),
 }

@@ -10,11 +10,10 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from elman.codecs.base import Pieces, Reader
 from elman.errors import DataError, SettingsError
-from elman.layers.spectral import masked, noised, paced, voiced
+from elman.layers.spectral import coloured, masked, noised, paced, voiced
 from elman.ragged import Ragged, offsets_of
 from elman.settings import Settings
 from elman.sound import (
@@ -30,26 +29,32 @@ from elman.sound import (
 )
 
 PRIOR = 50.0
-"""Frames that a training set's mean and spread count for, where a recording's own are only now being told."""
+"""Frames that a training set's mean and spread count for beside a recording's own."""
 FLOOR = 0.05
 """The least spread that is divided by, as a share of the training set's: silence stays silence."""
+QUIET = 10.0
+"""Decibels below the softest recording of the training set from which on a recording is taken for silence."""
+BEL = math.log(10)
+"""A factor of ten in power, as frames have it."""
 
 
 class AudioSettings(Settings):
     """How sound becomes numbers, and how it is varied while a network learns, never afterwards.
 
     All sound is brought to `rate` samples a second; where it is None, to 16,000 if every recording of the
-    training set has as many, else to 8,000. A frame has `n_mels` numbers. What is more than `dynamic_range`
-    decibels softer than the loudest is raised to that (None for never), so that one microphone's silence is
-    like another's; where sound can stream, than the loudest so far. Then `normalisation` brings the numbers to
-    mean 0 and spread 1: over the `utterance`; over what was heard of it so far (`running`), which can
-    stream; or over the training set (`corpus`). None is `utterance` for networks that read both ways, and
-    `running` for others.
+    training set has as many, else to 8,000. A frame has `n_mels` numbers. The loudest of them becomes 0, and
+    what is more than `dynamic_range` decibels softer is raised to that (None for never), so that neither the
+    distance of a microphone nor its hiss are heard. Then they are brought to mean 0 and spread 1: those of the
+    `utterance`, for which the training set counts as half a second more, so that a voice loses its colour and a
+    short word keeps its own; or those of the training set alone (`level`).
+    `causal` says whether this is done by what was heard so far, which can stream, or by the whole; None is
+    so for networks that read one way only.
 
     `stack` neighbouring frames make one step, which is that much less to go through.
 
     In training, `speed` is by how much a recording is faster or slower, `vocal_tract` by how much its
-    frequencies are scaled; noise is added `noise` decibels below it or less (None for no noise); a stretch of
+    frequencies are scaled; some are raised and others lowered by about `colour` decibels, as by another
+    microphone; noise is added `noise` decibels below it or less (None for no noise); a stretch of
     up to `time_mask` frames and a band of up to `frequency_mask` numbers are left out.
 
     >>> AudioSettings(n_mels=24).speed
@@ -60,9 +65,11 @@ class AudioSettings(Settings):
     n_mels: int = Field(default=40, ge=4, le=128)
     stack: int = Field(default=1, ge=1, le=16)
     dynamic_range: float | None = Field(default=40.0, gt=0)
-    normalisation: Literal["utterance", "running", "corpus"] | None = None
+    normalisation: Literal["level", "utterance"] = "utterance"
+    causal: bool | None = None
     speed: float = Field(default=0.1, ge=0, lt=0.5)
     vocal_tract: float = Field(default=0.1, ge=0, lt=0.5)
+    colour: float = Field(default=0.0, ge=0)
     noise: float | None = None
     time_mask: int = Field(default=10, ge=0)
     frequency_mask: int = Field(default=6, ge=0)
@@ -71,10 +78,11 @@ class AudioSettings(Settings):
 class Audio(Reader):
     """Recordings to frames: `steps n_mels*stack`, one every 10 ms, each looking at 25 ms.
 
-        x'[t, m] = (x[t, m] - mean[m]) / √(spread[m]² + floor)        x: `sound.Frames`
+        l[t, m] = max(x[t, m] - peak, -range)        x: `sound.Frames`; peak: the loudest, of all or so far
+        x'[t, m] = (l[t, m] - mean[m]) / √(spread[m]² + floor)
 
-    A recording is the path of a file, or a pair of samples and their rate. Silence is 0 in every frame where
-    the mean is the utterance's own; a recording shorter than 25 ms has no frame.
+    A recording is the path of a file, or a pair of samples and their rate. What is softer than any recording of
+    the training set by 10 dB is silence, and as soft as can be; a recording shorter than 25 ms has no frame.
 
     >>> from elman.sound import frames_of                                # doctest: +SKIP
     >>> codec = Audio(AudioSettings(n_mels=8)).fit([(np.sin(np.arange(8000.0)), 8000)])   # doctest: +SKIP
@@ -86,8 +94,8 @@ class Audio(Reader):
 
     def __init__(self, settings: AudioSettings | None = None, *, causal: bool = False) -> None:
         self.settings = settings or AudioSettings()
-        self.normalisation = self.settings.normalisation or ("running" if causal else "utterance")
-        self.rate = self.settings.rate or 0
+        self.causal = causal if self.settings.causal is None else self.settings.causal
+        self.rate, self.quiet = self.settings.rate or 0, -math.inf
         self.mean, self.spread = np.zeros(0), np.ones(0)
 
     @property
@@ -113,8 +121,11 @@ class Audio(Reader):
         recordings = _all(raw)
         if not self.rate:
             self.rate = 16_000 if all(rate >= 16_000 for _, rate in recordings) else 8_000
-        frames = [self._raised(self._frames(one)) for one in recordings]
-        whole = np.concatenate([*frames, self._none]).astype(np.float64)
+        frames = [self._frames(one) for one in recordings]
+        self.quiet = (
+            min((float(one.max()) for one in frames if len(one)), default=0.0) - QUIET * BEL / 10
+        )
+        whole = np.concatenate([*(Levels(self)(one) for one in frames), self._none]).astype(np.float64)
         if not len(whole):
             raise DataError(
                 "No recording is as long as a frame.",
@@ -148,6 +159,8 @@ class Audio(Reader):
         bands = torch.from_numpy(bands_of(self.rate, settings.n_mels))
         if settings.vocal_tract:
             xs = voiced(xs, settings.vocal_tract, bands)
+        if settings.colour:
+            xs = coloured(xs, settings.colour)
         if settings.noise is not None:
             hertz = torch.from_numpy(hertz_of(bands.numpy()))
             widths = (hertz[2:] - hertz[:-2]).float()
@@ -177,16 +190,17 @@ class Audio(Reader):
     def config(self) -> dict[str, Any]:
         return {
             "settings": self.settings.model_dump(),
-            "normalisation": self.normalisation,
+            "causal": self.causal,
             "rate": self.rate,
+            "quiet": self.quiet,
             "mean": self.mean.tolist(),
             "spread": self.spread.tolist(),
         }
 
     @classmethod
     def restore(cls, config: dict[str, Any], files: dict[str, bytes]) -> Self:
-        codec = cls(AudioSettings(**config["settings"]))
-        codec.normalisation, codec.rate = config["normalisation"], config["rate"]
+        codec = cls(AudioSettings(**config["settings"]), causal=config["causal"])
+        codec.rate, codec.quiet = config["rate"], config["quiet"]
         codec.mean, codec.spread = np.asarray(config["mean"]), np.asarray(config["spread"])
         return codec
 
@@ -200,82 +214,80 @@ class Audio(Reader):
         """No frame at all."""
         return np.zeros((0, self.settings.n_mels), np.float32)
 
-    def _raised(self, frames: np.ndarray) -> np.ndarray:
-        """The frames of a whole recording without what is too soft."""
-        return np.maximum(frames, frames.max(initial=-np.inf) - self.depth)
-
-    @property
-    def depth(self) -> float:
-        """The dynamic range as a difference of frames: natural logarithms of power."""
-        decibels = self.settings.dynamic_range
-        return math.inf if decibels is None else decibels * math.log(10) / 10
-
     def _normalised(self, xs: Ragged) -> Ragged:
-        if self.normalisation != "utterance":
-            parts = [SoFar(self)(one.numpy()) for one in xs]
-            return xs.with_values(torch.from_numpy(np.concatenate([*parts, self._none])))
-        parts = [self._raised(one.numpy()) for one in xs]
-        values = torch.from_numpy(np.concatenate([*parts, self._none])).double()
-        floor = torch.from_numpy(FLOOR * self.spread).square()
-        centred = values - self._means(xs, values)
-        variance = self._means(xs, centred.square())
-        return xs.with_values((centred / (variance + floor).sqrt()).float())
-
-    @staticmethod
-    def _means(xs: Ragged, values: Tensor) -> Tensor:
-        """At every step the mean over its sequence."""
-        total = values.new_zeros(len(xs), values.shape[1]).index_add(0, xs.rows, values)
-        return (total / xs.lengths.clamp(min=1)[:, None])[xs.rows]
+        parts = [Normal(self)(Levels(self)(one.numpy())) for one in xs]
+        return xs.with_values(torch.from_numpy(np.concatenate([*parts, self._none])))
 
 
-class SoFar:
-    """Frames normalised by those that came before, and at first by the training set, which `corpus` stays with.
+class Levels:
+    """Frames as levels beside the loudest: of all that it is given at once, or, if it is causal, so far."""
 
-        mean[t] = (κ·M + Σ_{i≤t} x[i]) / (κ + t)
-        spread[t]² = (κ·(M² + S²) + Σ_{i≤t} x[i]²) / (κ + t) - mean[t]²
+    def __init__(self, codec: Audio) -> None:
+        decibels = codec.settings.dynamic_range
+        self.depth = math.inf if decibels is None else decibels * BEL / 10
+        self.causal, self.peak = codec.causal, codec.quiet
 
-    M and S are the training set's, κ is `PRIOR`. Frames come in any pieces.
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """The levels of the next frames: `frames n_mels`, at most 0."""
+        peaks = np.maximum.accumulate(np.concatenate([[self.peak], frames.max(1, initial=-np.inf)]))
+        self.peak = float(peaks[-1])
+        beside = peaks[1:, None] if self.causal else self.peak
+        return np.maximum(frames - beside, -self.depth)
+
+
+class Normal:
+    """Levels brought to mean 0 and spread 1: by the training set, or by the utterance beside it.
+
+        mean[t] = (κ·M + Σ_i l[i]) / (κ + n)        i: to t if it is causal, else to the end
+        spread[t]² = (κ·(M² + S²) + Σ_i l[i]²) / (κ + n) - mean[t]²
+
+    M and S are the training set's, κ is `PRIOR`, n the number of frames. Frames come in any pieces if it is
+    causal, and otherwise at once.
     """
 
     def __init__(self, codec: Audio) -> None:
-        self.codec, self.peak = codec, -math.inf
-        self.count = PRIOR
+        self.codec, self.count = codec, PRIOR
         self.total = PRIOR * codec.mean
         self.squares = PRIOR * (codec.mean**2 + codec.spread**2)
-        self.floor = (FLOOR * codec.spread) ** 2
 
-    def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """The next frames, normalised: float32, `frames n_mels`."""
-        peaks = np.maximum.accumulate(np.concatenate([[self.peak], frames.max(1, initial=-np.inf)]))
-        self.peak = float(peaks[-1])
-        frames = np.maximum(frames, peaks[1:, None] - self.codec.depth).astype(np.float64)
-        if self.codec.normalisation == "corpus":
-            return ((frames - self.codec.mean) / self.codec.spread).astype(np.float32)
-        counts = self.count + np.arange(1, len(frames) + 1)[:, None]
-        totals = np.cumsum(np.concatenate([self.total[None], frames]), 0)
-        squares = np.cumsum(np.concatenate([self.squares[None], frames**2]), 0)
-        self.count, self.total, self.squares = self.count + len(frames), totals[-1], squares[-1]
-        mean = totals[1:] / counts
-        variance = np.maximum(squares[1:] / counts - mean**2, 0)
-        return ((frames - mean) / np.sqrt(variance + self.floor)).astype(np.float32)
+    def __call__(self, levels: np.ndarray) -> np.ndarray:
+        """The next frames: float32, `frames n_mels`."""
+        levels = levels.astype(np.float64)
+        mean, spread = self.codec.mean, self.codec.spread
+        if self.codec.settings.normalisation == "utterance":
+            mean, spread = self._own(levels)
+        floor = FLOOR * self.codec.spread
+        return ((levels - mean) / np.sqrt(spread**2 + floor**2)).astype(np.float32)
+
+    def _own(self, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The mean and spread at each frame, or, if it is not causal, over all of them."""
+        counts = self.count + np.arange(1, len(levels) + 1)[:, None]
+        totals = np.cumsum(np.concatenate([self.total[None], levels]), 0)
+        squares = np.cumsum(np.concatenate([self.squares[None], levels**2]), 0)
+        self.count, self.total, self.squares = self.count + len(levels), totals[-1], squares[-1]
+        if self.codec.causal:
+            mean, square = totals[1:] / counts, squares[1:] / counts
+        else:
+            mean, square = self.total / self.count, self.squares / self.count
+        return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
 
 class HeardSoFar(Pieces):
     """A recording that comes piece by piece; the rate of the first piece is that of all."""
 
     def __init__(self, codec: Audio) -> None:
-        if codec.normalisation == "utterance":
+        if not codec.causal:
             raise SettingsError(
                 "This model cannot stream: it normalises a recording by the whole of it.",
-                received='normalisation="utterance"',
-                fix='train with AudioSettings(normalisation="running") (--set normalisation=running)',
+                received="causal=False",
+                fix="train with AudioSettings(causal=True) (--set causal=true)",
             )
         self.codec = codec
         self.reset()
 
     def reset(self) -> None:
         self.frames: Frames | None = None
-        self.normalise = SoFar(self.codec)
+        self.levels, self.normal = Levels(self.codec), Normal(self.codec)
         self.rest = self.codec._none  # frames that do not make a step yet
 
     def __call__(self, piece: Any) -> Ragged:
@@ -297,7 +309,7 @@ class HeardSoFar(Pieces):
         return None if self.frames is None else self._steps(self.frames.finish())
 
     def _steps(self, frames: np.ndarray) -> Ragged:
-        frames = np.concatenate([self.rest, self.normalise(frames)])
+        frames = np.concatenate([self.rest, self.normal(self.levels(frames))])
         stack = self.codec.settings.stack
         self.rest = frames[len(frames) // stack * stack :]
         return stacked(Ragged.of([torch.from_numpy(frames)]), stack)

@@ -71,6 +71,23 @@ def voiced(xs: Ragged, most: float, bands: Tensor) -> Ragged:
     return xs.with_values(before + (after - before) * share[rows])
 
 
+def coloured(xs: Ragged, decibels: float) -> Ragged:
+    """Each sequence through a filter of its own, smooth in frequency: another microphone, another room.
+
+        x'[t, m] = x[t, m] + Σ_k a[k]·cos(π·k·(m + ½)/M)        k = 1, 2, 3; a[k] from -c/k to c/k
+
+    Args:
+        xs: log-mel frames.
+        decibels: c, by which frequencies are raised or lowered.
+
+    Shapes: xs and the result `steps features`.
+    """
+    bands, waves = torch.arange(xs.values.shape[1]), torch.arange(1, 4)
+    shapes = torch.cos(math.pi * waves[:, None] * (bands + 0.5) / len(bands))
+    weights = decibels * math.log(10) / 10 * (2 * torch.rand(len(xs), 3) - 1) / waves
+    return xs.with_values(xs.values + (weights @ shapes).to(xs.values.dtype)[xs.rows])
+
+
 def noised(xs: Ragged, least: float, widths: Tensor) -> Ragged:
     """Each sequence in noise that is alike at all frequencies, `least` decibels below it or up to 30 more.
 
