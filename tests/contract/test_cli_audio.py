@@ -123,3 +123,29 @@ def test_a_fold_is_kept_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "trained on the fold second" in run(f"evaluate {out} --dataset folded --fold first", 2)
     with pytest.raises(UnknownNameError, match="fold"):
         Folded("third")
+
+
+def test_readings_in_long_form(tmp_path: Path) -> None:
+    rows = ["id,seconds,x,y,what"]
+    for number in range(12):
+        label = ("still", "moving")[number % 2]
+        rows += [
+            f"s{number},{t / 10},{number % 2 * np.sin(t):.3f},{t},{label}"
+            for t in reversed(range(5 + number % 3))  # in any order
+        ]
+    table = tmp_path / "readings.csv"
+    table.write_text("\n".join(rows) + "\n")
+    out = tmp_path / "run"
+    run(f"fit {table} --series id --time seconds --label what --hidden-size 4 --epochs 2 --out {out}")
+    found = json.loads(run(f"evaluate {out} {table} --json"))
+    assert found["report"]["count"] == 12
+    lines = run(f"predict {out} {table} --json").splitlines()
+    assert len(lines) == 12
+    assert [step[1] for step in json.loads(lines[0])["text"]] == [0, 1, 2, 3, 4]
+    table.write_text("\n".join([*rows, "s0,9.9,0,0,moving"]) + "\n")
+    assert "the label changes within a sequence" in run(f"evaluate {out} {table}", 2)
+    table.write_text("\n".join([*rows, "s0,0.0,1,1,still", "s1,7,?,1,moving"]) + "\n")
+    said = run(f"evaluate {out} {table}", 2)
+    assert "are no finite numbers" in said
+    table.write_text("\n".join([*rows, "s0,0.0,1,1,still"]) + "\n")
+    assert "a time that their sequence has already" in run(f"evaluate {out} {table}", 2)
