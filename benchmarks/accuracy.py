@@ -5,8 +5,9 @@ python benchmarks/accuracy.py run clinc150 --only Bi-GRU  # one variant
 python benchmarks/accuracy.py table                       # RESULTS.md from what was measured
 
 A recipe (`recipes/NAME.yaml`) names the data set, the variants, the seeds and what is known of others'
-figures; `task: tagger` where the data set serves several tasks. The best epoch is chosen on dev; test is
-read once, after training. Beside each runs a simple baseline (see `baselines.py`).
+figures; `task: tagger` where the data set serves several tasks; `folds` where each is measured by itself;
+`refit: true` where training takes the dev rows as well, once all settings are chosen. The best epoch is
+chosen on dev; test is read once, after training. Beside each runs a simple baseline (see `baselines.py`).
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ def measure(recipe: Row, done: list[Row], only: str | None, seed: int | None) ->
                 for split in ("train", "dev", "test")
             }
             train, dev = joined(parts["train"]), joined(parts["dev"])
+            if recipe.get("refit"):  # settings are chosen: dev rows are learned from, too, as others do
+                train = joined([train, dev])
             started = time.process_time()
             if not isinstance(settings, dict):
                 model = settings(train, dev, dataset.fields)

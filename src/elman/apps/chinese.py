@@ -33,7 +33,7 @@ MESSAGES = {
     "option.tags": "词元标签所在的列。",
     "option.time": "时间所在的列。",
     "option.target": "要预测的数值或要写出的内容所在的列。",
-    "option.series": "区分各个序列的列；不给时，若有 unique_id 列则用它。",
+    "option.series": "区分各个序列的列；预测模型不给时，若有 unique_id 列则用它。",
     "option.past": "只知道到预测时刻为止的列，以逗号分隔。",
     "option.future": "预测时刻之后也已知的列：日历、计划、价格等。",
     "option.static": "在一个序列内不变的列。",

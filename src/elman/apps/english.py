@@ -36,7 +36,7 @@ MESSAGES = {
     "option.tags": "The column of their tags.",
     "option.time": "The column of times.",
     "option.target": "The column of the values to foresee, or of what is to be written.",
-    "option.series": "The column that tells series apart; unique_id, if there is one, where it is left out.",
+    "option.series": "The column that tells series apart; of a forecaster unique_id, where it is left out.",
     "option.past": "Columns known up to the moment of a forecast, with commas between them.",
     "option.future": "Columns known beyond it: calendars, plans, prices.",
     "option.static": "Columns that stay the same within a series.",

@@ -59,6 +59,7 @@ def _rows(model: Any, given: Mapping[str, Any]) -> Any:
         names = {role: given.get(role, own) for role, own in model.columns_.items()}
         return read_parallel(given["source"], given["parallel"], encoding=given.get("encoding"), **names)
     rows = read(given["source"], format=given.get("format"), encoding=given.get("encoding"))
+    rows = model.arranged(rows, {role: given.get(role, own) for role, own in model.columns_.items()})
     columns = {
         own: rows.column(given.get(role, own))
         for role, names in model.columns_.items()

@@ -245,8 +245,9 @@ def _of_file(given: Mapping[str, Any], kind: Any, command: str) -> Data:
     columns = _columns(kind, {role: given[role] for role in _every_role() & given.keys()})
     columns = kind.settled(columns, train.names)
     own = kind.roles.get("series")
-    if own in train.names and "series" not in columns:
+    if kind.ordered and own in train.names and "series" not in columns:
         columns["series"] = own
+    train, dev = kind.arranged(train, columns), None if dev is None else kind.arranged(dev, columns)
     for rows in (train, train if dev is None else dev):
         for name in kind.used(columns):
             rows.column(name)  # what is missing shows before anything is written

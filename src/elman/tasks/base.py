@@ -154,6 +154,11 @@ class Estimator(Parameters, ABC):
             return dict(columns)
         return {there[0]: cls.roles[there[0]], **{k: v for k, v in columns.items() if k != first}}
 
+    @classmethod
+    def arranged(cls, rows: Records, columns: Mapping[str, str]) -> Records:
+        """Rows as they are learned from, of rows as they are read: the same, where a task does not say else."""
+        return rows
+
     @property
     def reads_files(self) -> bool:
         """Whether a string that is asked is the path of a file."""
@@ -177,6 +182,7 @@ class Estimator(Parameters, ABC):
     def asked(self, rows: Records, column: str | None = None) -> list[Any]:
         """What `predict` takes, of rows: what stands in a column, that of what is read if None."""
         name = column or self.columns_[self.reads(self.columns_)]
+        rows = self.arranged(rows, self.columns_)
         return list((located(rows, name) if self.reads_files else rows).column(name))
 
     @abstractmethod

@@ -20,6 +20,7 @@ from elman.codecs.label import Label
 from elman.codecs.series import Series
 from elman.codecs.text import Text, TextSettings
 from elman.data import Batches, Records, labelled, located, read, read_vectors
+from elman.data.readings import gathered
 from elman.errors import DataError, SettingsError
 from elman.inspection import Heard, Trace, look
 from elman.layers.embedding import Embedding, character_reader
@@ -64,8 +65,10 @@ class Classifier(Estimator):
         "label": "label",
         "question": "question",
         "audio": "audio",
+        "series": "series",
+        "time": "time",
     }
-    optional: ClassVar[tuple[str, ...]] = ("question", "audio")
+    optional: ClassVar[tuple[str, ...]] = ("question", "audio", "series", "time")
     senses: ClassVar[tuple[str, ...]] = ("audio",)
     answers: ClassVar[str | None] = "label"
     knows: ClassVar[frozenset[str]] = frozenset({"consistency", "ensemble"})
@@ -98,6 +101,8 @@ class Classifier(Estimator):
         label: str = "label",
         question: str | None = None,
         audio: str | None = None,
+        series: str | None = None,
+        time: str | None = None,
         dev: Any = None,
         out: str | Path | None = None,
         about: Mapping[str, Any] | None = None,
@@ -114,6 +119,9 @@ class Classifier(Estimator):
             question: the column of questions about the texts, to which the labels are the answers.
             audio: the column of recordings, instead of `text`: paths, as they are seen from the file that
                 they are written in, or pairs of samples and their rate.
+            series: the column that tells sequences apart, where each row of `source` is one moment of one
+                (see `data.readings`); what is in no other column that is named are its channels.
+            time: the column of its times; rows as they come if None.
             dev: what the best epoch is chosen on: like `source`, or a pair `(sequences, labels)`. A tenth
                 of `source` is set aside, label by label, if it is None.
             out: a folder for the run: checkpoints, figures, the model. A run that was interrupted there
@@ -126,7 +134,13 @@ class Classifier(Estimator):
         """
         given = source if y is None else (source, y)
         columns = {"text": None if audio else text, "label": label, "question": question, "audio": audio}
+        columns |= {"series": series, "time": time}
         return self._fit(given, columns, dev=dev, out=out, about=about)
+
+    @classmethod
+    def arranged(cls, rows: Records, columns: Mapping[str, str]) -> Records:
+        long = "series" in columns and columns["text"] not in rows.names
+        return gathered(rows, columns) if long else rows
 
     @classmethod
     def strata(cls, rows: Records, columns: Mapping[str, str]) -> Sequence[Hashable]:
@@ -134,9 +148,11 @@ class Classifier(Estimator):
 
     def _examples(self, source: Any, y: Any = None) -> Records:
         if y is None:
-            source = read(source)
+            source = self.arranged(read(source), self.columns_)
             self.columns_ = self.settled(self.columns_, source.names)
         columns, role = dict(self.columns_), self.reads(self.columns_)
+        for long in ("series", "time"):
+            columns.pop(long, None)
         rows = labelled(source, y, text=columns.pop(role), **columns)
         column = self.columns_[role]
         if Audio.suits(rows.column(column)[0]):
