@@ -20,10 +20,12 @@ if TYPE_CHECKING:
         Tagged,
         TagReport,
         TextReport,
+        Transcript,
         Translation,
         Verse,
         VerseReport,
     )
+    from elman.codecs.audio import AudioSettings
     from elman.codecs.image import ImageSettings
     from elman.codecs.text import TextSettings
     from elman.codecs.video import VideoSettings
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from elman.tasks.frame_forecaster import FrameForecaster
     from elman.tasks.generator import Generator
     from elman.tasks.tagger import Tagger
+    from elman.tasks.transcriber import Transcriber
     from elman.tasks.translator import Translator
     from elman.tasks.versifier import Versifier
     from elman.training import Training
@@ -48,6 +51,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Alignment": "elman.answers",
+    "AudioSettings": "elman.codecs.audio",
     "Beam": "elman.decoding.beam",
     "Caption": "elman.seen",
     "Captioner": "elman.tasks.captioner",
@@ -75,6 +79,8 @@ _HOMES = {
     "TextReport": "elman.answers",
     "TextSettings": "elman.codecs.text",
     "Training": "elman.training",
+    "Transcriber": "elman.tasks.transcriber",
+    "Transcript": "elman.answers",
     "Translation": "elman.answers",
     "Translator": "elman.tasks.translator",
     "Verse": "elman.answers",
@@ -88,6 +94,7 @@ _MODULES = {"nn": "elman.nn"}
 
 __all__ = [
     "Alignment",
+    "AudioSettings",
     "Beam",
     "Caption",
     "Captioner",
@@ -115,6 +122,8 @@ __all__ = [
     "TextReport",
     "TextSettings",
     "Training",
+    "Transcriber",
+    "Transcript",
     "Translation",
     "Translator",
     "Verse",

@@ -150,7 +150,7 @@ def test_from_files_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert run("predict", "run", "data/0.png").startswith("data/0.png\n  →")
     lines = run("predict", "run", "data/captions.csv").splitlines()
     assert len(lines) == 12
-    assert lines[0].startswith("data/0.png\t")
+    assert lines[0].startswith(f"{tmp_path}/data/0.png\t")
     told = json.loads(run("predict", "run", "data/0.png", "--json", "--top", "2"))
     assert told["caption"] == told["top"][0]["text"]
     report = json.loads(run("evaluate", "run", "data/captions.csv", "--json"))["report"]

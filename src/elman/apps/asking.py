@@ -8,16 +8,19 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from elman.answers import Alignment
-from elman.apps.messages import say
+from elman.apps.messages import tell
 from elman.errors import DataError, SettingsError
 from elman.seen import Gaze
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".conllu", ".conll")
+EVERY = 1_000_000
+"""More labels than there are."""
 BLOCK = 256
 """Texts that are read, answered and printed together: what bounds the memory."""
 
@@ -37,6 +40,8 @@ def predict(  # noqa: PLR0913 - the options of a command
     """Print a line for every text; a friendlier one where a single text was typed."""
     if hasattr(model, "decode"):
         _set_beam(model, beam_size, top)
+    elif hasattr(model, "beam_size"):
+        model.beam_size = max(model.beam_size if beam_size is None else beam_size, top if top > 1 else 1)
     elif beam_size is not None:
         raise SettingsError(
             f"A {model.task} answers without a beam.", received=f"--beam-size {beam_size}"
@@ -70,11 +75,13 @@ def inspect(
     """Print what the model believed after each token, or draw it into a file.
 
     Raises:
-        SettingsError: there is no text, or nothing to draw.
+        SettingsError: there is no text, or its answer is none that can be drawn.
     """
     if text is None:
         raise SettingsError("There is no text to look at.", fix='elman inspect RUN "What time is it ?"')
     asked = _with(text, question)
+    if out is not None:
+        return _draw(model, asked, out, top)
     trace, prediction = model.inspect(asked, top), model.predict(asked)
     if as_json:
         found = {"text": text, "prediction": prediction.to_dict(top), **trace.to_dict()}
@@ -82,11 +89,6 @@ def inspect(
         return
     from elman.apps.render import aligned, answer, kind, legend, show, walk
 
-    if out is not None:
-        from elman.apps.drawing import draw
-
-        draw(trace, out)
-        typer.echo(say("inspect.drawn", out=out))
     if isinstance(trace, Gaze):
         from elman.apps.seeing import gazed
 
@@ -94,6 +96,19 @@ def inspect(
     if isinstance(trace, Alignment):
         return show(answer(text, prediction, 1), "", *aligned(trace))
     show(walk(text, prediction, trace), "", legend(trace, kind=kind(prediction)))
+
+
+def _draw(model: Any, asked: Any, out: str, top: int) -> None:
+    from elman.apps import drawing
+    from elman.inspection import Trace
+    from elman.inspection.picture import draw
+
+    trace = model.inspect(asked, EVERY)
+    if isinstance(trace, Trace):
+        draw(trace, str(asked), top, out)
+    else:
+        drawing.draw(trace, out)
+    tell("inspect.drawn", out=out)
 
 
 def _with(text: Any, question: str | None) -> Any:
@@ -115,11 +130,10 @@ def _source(
     model: Any, texts: Sequence[str], column: str | None, encoding: str | None
 ) -> Iterable[Any] | None:
     """What stands in a file or comes by standard input; None where the texts themselves were typed."""
-    by_path = model.reading(getattr(model, "columns_", ())) in model.senses
-    if by_path and len(texts) == 1 and os.path.isdir(texts[0]):
-        return sorted(one.path for one in os.scandir(texts[0]) if one.is_file())
+    if len(texts) == 1 and model.reads_files and os.path.isdir(texts[0]):
+        return _files(model, texts[0])
     if len(texts) == 1 and os.path.isfile(texts[0]):
-        if by_path and not texts[0].lower().endswith(TABLES):
+        if model.reads_files and not texts[0].lower().endswith(TABLES):
             return None
         if texts[0].lower().endswith(TABLES):
             from elman.data import read
@@ -135,6 +149,16 @@ def _source(
             fix='elman predict RUN "What time is it ?"',
         )
     return None
+
+
+def _files(model: Any, folder: str) -> list[str]:
+    from elman.data.folders import files_in
+
+    medium = model.reads(model.columns_)
+    found = files_in(Path(folder), medium)
+    if not found:
+        raise DataError.at(folder, f"the folder holds no {medium}.", fix="name the files themselves")
+    return found
 
 
 def _file_lines(path: str, encoding: str | None) -> Iterator[str]:

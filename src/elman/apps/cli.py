@@ -83,6 +83,8 @@ Language = Annotated[str | None, _option("language", metavar="NAME")]
 TextColumn = Annotated[str | None, _option("text", metavar="COLUMN")]
 ImageColumn = Annotated[str | None, _option("image", metavar="COLUMN")]
 VideoColumn = Annotated[str | None, _option("video", metavar="COLUMN")]
+AudioColumn = Annotated[str | None, _option("audio", metavar="COLUMN")]
+Fold = Annotated[str | None, _option("fold", metavar="NAME")]
 LabelColumn = Annotated[str | None, _option("label", metavar="COLUMN")]
 QuestionColumn = Annotated[str | None, _option("question_column", "--question", metavar="COLUMN")]
 Question = Annotated[str | None, _option("question", metavar="TEXT")]
@@ -123,9 +125,11 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
     context: typer.Context,
     source: Source = None,
     dataset: DatasetName = None,
+    fold: Fold = None,
     language: Language = None,
     task: Annotated[str | None, _option("task", metavar="NAME")] = None,
     text: TextColumn = None,
+    audio: AudioColumn = None,
     image: ImageColumn = None,
     video: VideoColumn = None,
     label: LabelColumn = None,
@@ -153,6 +157,7 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
     ] = None,
     pooling: Annotated[str | None, _option("pooling", metavar="NAME")] = None,
     consistency: Annotated[float | None, _option("consistency", min=0.0)] = None,
+    ensemble: Annotated[int | None, _option("ensemble", min=1)] = None,
     attention: Annotated[str | None, _option("attention", metavar="NAME")] = None,
     copy: Annotated[str | None, _option("copy", metavar="NAME")] = None,
     metric: Annotated[str | None, _option("metric", metavar="NAME")] = None,
@@ -204,8 +209,10 @@ def evaluate(  # noqa: PLR0913 - the parameters of a command are its options
     source: Source = None,
     dataset: DatasetName = None,
     split: Annotated[str | None, _option("split", metavar="NAME", show_default="test")] = None,
+    fold: Fold = None,
     language: Language = None,
     text: TextColumn = None,
+    audio: AudioColumn = None,
     image: ImageColumn = None,
     video: VideoColumn = None,
     label: LabelColumn = None,
@@ -292,7 +299,7 @@ def inspect(
     text: Annotated[str | None, _argument("sentence")] = None,
     question: Question = None,
     top: Annotated[int, _option("top", min=1, show_default=True)] = 3,
-    out: Annotated[str | None, _option("drawing", "--out", metavar="FILE")] = None,
+    out: Annotated[str | None, _option("picture", "--out", metavar="FILE")] = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -306,7 +313,7 @@ def inspect(
     if model.task == "forecaster":
         foreseeing.inspect(model, text, as_json=as_json)
         return
-    asking.inspect(model, text, question=question, top=top, out=out, as_json=as_json)
+    asking.inspect(model, text, question=question, top=top, as_json=as_json, out=out)
 
 
 @app.command("list", help=say("help.list"))

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from elman.codecs.base import Recording
+from elman.codecs.base import Pieces, Reader
 from elman.errors import DataError, SettingsError
 from elman.layers.convolution import Convolutions, Jitter, Pixels
 from elman.pixels import brightness, fitted, grey, is_pillow, pixels_of
@@ -43,7 +43,7 @@ class ImageSettings(Settings):
     flip: bool = False
 
 
-class Image(Recording):
+class Image(Reader):
     """Pictures of any size to squares of one size, on white, and their pixels to steps.
 
     A picture is a path, an array `height width` or `height width 3` (uint8, or floats from 0 to 1), or an
@@ -126,13 +126,13 @@ class Image(Recording):
         array = found.cpu().numpy()
         return list(array if colours == 3 else array[..., 0])
 
-    def one(self, source: Any) -> bool:
+    def is_one(self, source: Any) -> bool:
         if isinstance(source, str | os.PathLike) or is_pillow(source):
             return True
         shape = np.shape(source) if isinstance(source, np.ndarray | Tensor) else ()
         return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
 
-    def tokens(self, source: Any) -> list[str]:
+    def names(self, one: Any) -> list[str]:
         size = self.settings.size
         if self.settings.parts == "whole":
             return ["picture"]
@@ -153,6 +153,15 @@ class Image(Recording):
         return Convolutions(
             shape, settings.channels, least=least, pixels=pixels, jitter=jitter, dropout=dropout
         )
+
+    @property
+    def features(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The numbers in a step."""
+        size, patch = self.settings.size, self.settings.patch
+        return self.colours * {"whole": size**2, "rows": size, "patches": patch**2}[self.settings.parts]
+
+    def pieces(self) -> Pieces:
+        return Pieces(lambda piece: self.encode([piece]))
 
     @property
     def colours(self) -> int:

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from elman.codecs.base import Recording
+from elman.codecs.base import Pieces, Reader
 from elman.errors import DataError, MissingExtraError
 from elman.layers.convolution import Convolutions, Jitter, Pixels
 from elman.pixels import MOST, brightness, grey, pixels_of, resized
@@ -43,7 +43,7 @@ class VideoSettings(Settings):
     flip: bool = False
 
 
-class Video(Recording):
+class Video(Reader):
     """Films to frames of one size.
 
     A film is a path (whatever PyAV decodes; animated GIF, WebP and PNG by Pillow; `.npz` and `.npy` arrays),
@@ -104,14 +104,14 @@ class Video(Recording):
         films = [one.permute(0, 2, 3, 1).cpu().numpy() for one in xs.unbind()]
         return films if self.settings.colour else [one[..., 0] for one in films]
 
-    def one(self, source: Any) -> bool:
+    def is_one(self, source: Any) -> bool:
         if isinstance(source, str | os.PathLike):
             return True
         shape = np.shape(source) if isinstance(source, np.ndarray | Tensor) else ()
         return len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3, 4))
 
-    def tokens(self, source: Any) -> list[str]:
-        return [f"frame {number}" for number in range(1, len(self._film(source, 1)) + 1)]
+    def names(self, one: Any) -> list[str]:
+        return [f"frame {number}" for number in range(1, len(self._film(one, 1)) + 1)]
 
     def reader(self, dropout: float = 0.0) -> Convolutions:
         settings = self.settings
@@ -119,6 +119,14 @@ class Video(Recording):
         pixels = Pixels(self.mean, self.spread)
         shape = (self.colours, settings.height, settings.width)
         return Convolutions(shape, settings.channels, pixels=pixels, jitter=jitter, dropout=dropout)
+
+    @property
+    def features(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The numbers in a step."""
+        return self.colours * self.settings.height * self.settings.width
+
+    def pieces(self) -> Pieces:
+        return Pieces(lambda piece: self.encode([piece]))
 
     @property
     def colours(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from elman.data.conll import read_conll, read_conllu
 from elman.data.delimited import read_csv, read_tsv, read_tsv_unquoted
 from elman.data.files import existing_file
+from elman.data.folders import read_folder
 from elman.data.frames import of_object
 from elman.data.jsonl import read_jsonl
 from elman.data.parquet import read_parquet
@@ -36,7 +37,8 @@ def read(source: Any, *, format: str | None = None, encoding: str | None = None)
 
     Args:
         source: the path of a `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.parquet`, `.conllu`, `.conll` or `.txt`
-            file; a dict of columns; a list of dicts; a pandas or polars DataFrame; a pyarrow Table; or Records,
+            file; a folder whose folders are labels and hold recordings (columns `audio` and `label`); a dict
+            of columns; a list of dicts; a pandas or polars DataFrame; a pyarrow Table; or Records,
             given back.
         format: `csv`, `tsv`, `tsv-unquoted` (quotes are plain characters), `jsonl`, `ndjson`, `parquet`,
             `conllu`, `conll`, `txt` (one text), `lines` (a text a line); the suffix decides if not given.
@@ -55,6 +57,10 @@ def read(source: Any, *, format: str | None = None, encoding: str | None = None)
     Records(2 rows of 'text', 'label' from python)
     """
     if isinstance(source, str | os.PathLike):
+        folder = Path(os.path.expanduser(source))
+        found = read_folder(folder) if format is None and folder.is_dir() else None
+        if found is not None:
+            return found
         path = existing_file(source)
         records = _FORMATS[_format(path, format)](path, encoding)
     else:

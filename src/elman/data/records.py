@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import operator
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -115,20 +114,6 @@ class Records:
             received=repr(name),
             fix=f"did you mean {near!r}?" if near is not None else "name one of the columns listed",
         )
-
-    def beside(self, name: str) -> list[Any]:
-        """The values of a column of paths: one that leads nowhere from here is taken from beside the source.
-
-        >>> Records({"path": ["a.png"]}).beside("path")
-        ['a.png']
-        """
-        folder = os.path.dirname(self.source)
-        return [
-            os.path.join(folder, one)
-            if folder and isinstance(one, str) and not os.path.exists(os.path.expanduser(one))
-            else one
-            for one in self.column(name)
-        ]
 
     def place(self, i: int) -> str:
         """Where row `i` (from 0) stands in its source, as error messages name it.

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from elman.inspection.trace import Foretold, Step, Trace, look, look_at_writing
+from elman.inspection.trace import Foretold, Heard, Step, Trace, look, look_at_writing
 
-__all__ = ["Foretold", "Step", "Trace", "look", "look_at_writing"]
+__all__ = ["Foretold", "Heard", "Step", "Trace", "look", "look_at_writing"]

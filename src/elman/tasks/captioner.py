@@ -251,7 +251,7 @@ class Captioner(Estimator):
             decode: how to write; `decode` of the constructor if None. `Beam(n_best=3)` gives three texts.
         """
         self._check_fitted()
-        single = _is_vector(source) if isinstance(self.input_, Series) else self.input_.one(source)
+        single = _is_vector(source) if isinstance(self.input_, Series) else self.input_.is_one(source)
         if not single and not hasattr(source, "__len__"):
             raise DataError("This is no picture, and no list of them.", received=repr(source)[:80])
         found = []

@@ -187,7 +187,7 @@ class FrameForecaster(Estimator):
         horizon = self.horizon if horizon is None else horizon
         if horizon < 1:
             raise SettingsError("A horizon has a frame at least.", expected="1", received=horizon)
-        single = self.input_.one(source)
+        single = self.input_.is_one(source)
         if not single and not hasattr(source, "__len__"):
             raise DataError("This is no film, and no list of them.", received=repr(source)[:80])
         xs = self.input_.encode([source] if single else list(source))
