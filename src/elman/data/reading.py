@@ -58,7 +58,7 @@ def read(source: Any, *, format: str | None = None, encoding: str | None = None)
     """
     if isinstance(source, str | os.PathLike):
         folder = Path(os.path.expanduser(source))
-        found = read_folder(folder) if format is None and folder.is_dir() else None
+        found = read_folder(folder) if format is None and os.path.isdir(folder) else None
         if found is not None:
             return found
         path = existing_file(source)
