@@ -24,14 +24,18 @@ if TYPE_CHECKING:
         Verse,
         VerseReport,
     )
+    from elman.codecs.music import MusicSettings
     from elman.codecs.text import TextSettings
     from elman.data.panels import SeriesSettings
     from elman.decoding.beam import Beam
     from elman.decoding.greedy import Greedy
     from elman.decoding.sample import Sample
+    from elman.music.answers import Composed, MusicReport
+    from elman.music.piece import Piece
     from elman.ragged import Ragged
     from elman.tasks import load
     from elman.tasks.classifier import Classifier
+    from elman.tasks.composer import Composer
     from elman.tasks.forecaster import Forecaster
     from elman.tasks.generator import Generator
     from elman.tasks.tagger import Tagger
@@ -45,12 +49,17 @@ _HOMES = {
     "Alignment": "elman.answers",
     "Beam": "elman.decoding.beam",
     "Classifier": "elman.tasks.classifier",
+    "Composed": "elman.music.answers",
+    "Composer": "elman.tasks.composer",
     "ForecastReport": "elman.answers",
     "Forecaster": "elman.tasks.forecaster",
     "Generated": "elman.answers",
     "Generator": "elman.tasks.generator",
     "Greedy": "elman.decoding.greedy",
     "LikelihoodReport": "elman.answers",
+    "MusicReport": "elman.music.answers",
+    "MusicSettings": "elman.codecs.music",
+    "Piece": "elman.music.piece",
     "Prediction": "elman.answers",
     "Ragged": "elman.ragged",
     "Report": "elman.answers",
@@ -76,12 +85,17 @@ __all__ = [
     "Alignment",
     "Beam",
     "Classifier",
+    "Composed",
+    "Composer",
     "ForecastReport",
     "Forecaster",
     "Generated",
     "Generator",
     "Greedy",
     "LikelihoodReport",
+    "MusicReport",
+    "MusicSettings",
+    "Piece",
     "Prediction",
     "Ragged",
     "Report",

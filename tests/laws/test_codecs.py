@@ -58,6 +58,7 @@ def line(name: str, *values: float) -> Line:
 SAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     "asked": ([("He left.", "Who?"), ("现在几点了", "what ?")], [("", ""), ("unseen", "who ?")]),
     "label": (["b", "a", "b"], ["a", "b", "a"]),
+    "music": ([[[60, 64], []], [[72]]], [[[21], [], [108]], []]),
     "panel": ([line("a", 1, 2, 5), line("b", 3, 3)], [line("b", 4, 5, 6), line("new", 7, 9)]),
     "series": ([[1.0, 3.0], [], [4.0]], [[2.0], [], [1e9, -1.0]]),
     "symbols": (TEXTS, ["what time", "", "unseen 词 ✂️"]),

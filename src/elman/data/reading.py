@@ -13,6 +13,7 @@ from elman.data.files import existing_file
 from elman.data.frames import of_object
 from elman.data.jsonl import read_jsonl
 from elman.data.parquet import read_parquet
+from elman.data.pieces import read_pieces
 from elman.data.plain import read_lines, read_txt
 from elman.data.records import Records, no_rows
 from elman.errors import DataError, SettingsError, UnknownNameError
@@ -36,8 +37,8 @@ def read(source: Any, *, format: str | None = None, encoding: str | None = None)
 
     Args:
         source: the path of a `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.parquet`, `.conllu`, `.conll` or `.txt`
-            file; a dict of columns; a list of dicts; a pandas or polars DataFrame; a pyarrow Table; or Records,
-            given back.
+            file; a folder of MIDI and ABC files, or one such file (a column `piece`); a dict of columns; a
+            list of dicts; a pandas or polars DataFrame; a pyarrow Table; or Records, given back.
         format: `csv`, `tsv`, `tsv-unquoted` (quotes are plain characters), `jsonl`, `ndjson`, `parquet`,
             `conllu`, `conll`, `txt` (one text), `lines` (a text a line); the suffix decides if not given.
         encoding: of a text file, such as `gb18030`; a byte order mark and UTF-8 are known without it.
@@ -55,6 +56,9 @@ def read(source: Any, *, format: str | None = None, encoding: str | None = None)
     Records(2 rows of 'text', 'label' from python)
     """
     if isinstance(source, str | os.PathLike):
+        pieces = None if format else read_pieces(source)
+        if pieces is not None:
+            return pieces
         path = existing_file(source)
         records = _FORMATS[_format(path, format)](path, encoding)
     else:
