@@ -22,13 +22,14 @@ from typing import Any
 
 import yaml
 from baselines import BASELINES, FURTHER, named
+from music import Harmony, Musician
 from writing import verse
 
 HERE = Path(__file__).parent
 Row = dict[str, Any]
 FIGURES = (
     *("test", "macro", "auroc", "recall", "span", "intent", "per", "rouge"),
-    *("nats", "equal", "tones", "rhyme"),
+    *("nats", "equal", "tones", "rhyme", "voice"),
 )
 """How the names of the figures begin, in the order of the columns."""
 
@@ -215,6 +216,8 @@ KINDS = {
     "forecaster": Forecaster,
     "generator": Writer,
     "versifier": Poet,
+    "composer": Musician,
+    "harmonizer": Harmony,
 }
 """What trains a task by a recipe, where it is no classifier."""
 

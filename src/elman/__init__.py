@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from elman.decoding.beam import Beam
     from elman.decoding.greedy import Greedy
     from elman.decoding.sample import Sample
-    from elman.music.answers import Composed, MusicReport
+    from elman.music.answers import Composed, HarmonyReport, MusicReport
     from elman.music.piece import Piece
     from elman.ragged import Ragged
     from elman.tasks import load
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from elman.tasks.composer import Composer
     from elman.tasks.forecaster import Forecaster
     from elman.tasks.generator import Generator
+    from elman.tasks.harmonizer import Harmonizer
     from elman.tasks.tagger import Tagger
     from elman.tasks.translator import Translator
     from elman.tasks.versifier import Versifier
@@ -56,6 +57,8 @@ _HOMES = {
     "Generated": "elman.answers",
     "Generator": "elman.tasks.generator",
     "Greedy": "elman.decoding.greedy",
+    "Harmonizer": "elman.tasks.harmonizer",
+    "HarmonyReport": "elman.music.answers",
     "LikelihoodReport": "elman.answers",
     "MusicReport": "elman.music.answers",
     "MusicSettings": "elman.codecs.music",
@@ -92,6 +95,8 @@ __all__ = [
     "Generated",
     "Generator",
     "Greedy",
+    "Harmonizer",
+    "HarmonyReport",
     "LikelihoodReport",
     "MusicReport",
     "MusicSettings",

@@ -14,10 +14,10 @@ from elman import registry
 
 NAMES = [
     *("Alignment", "Beam", "Classifier", "Composed", "Composer", "ForecastReport", "Forecaster"),
-    *("Generated", "Generator", "Greedy", "LikelihoodReport", "MusicReport", "MusicSettings", "Piece"),
-    *("Prediction", "Ragged", "Report", "Sample", "SeriesSettings", "TagReport", "Tagged", "Tagger"),
-    *("TextReport", "TextSettings", "Training", "Translation", "Translator", "Verse", "VerseReport"),
-    *("Versifier", "load"),
+    *("Generated", "Generator", "Greedy", "Harmonizer", "HarmonyReport", "LikelihoodReport"),
+    *("MusicReport", "MusicSettings", "Piece", "Prediction", "Ragged", "Report", "Sample"),
+    *("SeriesSettings", "TagReport", "Tagged", "Tagger", "TextReport", "TextSettings", "Training"),
+    *("Translation", "Translator", "Verse", "VerseReport", "Versifier", "load"),
 ]
 MODULES = {"nn": ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "accelerate"]}
 
@@ -57,6 +57,7 @@ def test_the_members_of_each_family() -> None:
             "composer",
             "forecaster",
             "generator",
+            "harmonizer",
             "tagger",
             "translator",
             "versifier",

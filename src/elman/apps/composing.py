@@ -13,7 +13,7 @@ import typer
 from elman.apps.messages import say
 from elman.errors import DataError, SettingsError
 
-TASKS = ("composer",)
+TASKS = ("composer", "harmonizer")
 LIKELY = 0.25
 """The chance from which a key counts as expected."""
 MARKS = {(True, True): "●", (True, False): "○", (False, True): "·", (False, False): " "}

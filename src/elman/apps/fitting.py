@@ -332,7 +332,7 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
         tell("command", line=f"elman predict {run} --level 80")
         tell("command", line=f"elman inspect {run}")
         return
-    if hasattr(model, "generate"):
+    if hasattr(model, "generate") and not model.bidirectional:
         tell("command", line=f"elman generate {run}")
     column = data.train.column(data.columns[next(iter(model.roles))])
     texts = (one if isinstance(one, str) else _joined(one) for one in column)

@@ -115,6 +115,25 @@ def preceding(frames: Ragged) -> Ragged:
     return frames.with_values(before)
 
 
+def highest(frames: Tensor) -> Tensor:
+    """The highest key of each frame alone: `steps keys`.
+
+    >>> highest(torch.tensor([[1, 0, 1, 0], [0, 0, 0, 0]])).tolist()
+    [[0, 0, 1, 0], [0, 0, 0, 0]]
+    """
+    first = frames.flip(1).cumsum(1).flip(1) == 1
+    return frames * first
+
+
+def below_highest(frames: Tensor) -> Tensor:
+    """Which keys lie below the highest one that sounds: `steps keys`; none in silence.
+
+    >>> below_highest(torch.tensor([[1, 0, 1, 0], [0, 0, 0, 0]])).int().tolist()
+    [[1, 1, 0, 0], [0, 0, 0, 0]]
+    """
+    return highest(frames).flip(1).cumsum(1).flip(1) > highest(frames)
+
+
 def room(frames: Ragged, most: int) -> tuple[Tensor, Tensor]:
     """How far each piece can be moved down and up, up to `most` keys, with all its notes on the keyboard.
 

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from elman.music.abc import write_abc
 from elman.music.files import save_piece
 from elman.music.piece import Piece
@@ -68,3 +70,53 @@ class MusicReport:
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON data."""
         return asdict(self)
+
+
+VOICES = ("second", "third", "fourth")
+"""The voices below the highest, from the top."""
+
+
+@dataclass
+class HarmonyReport:
+    """How well the voices below a given top voice are foretold and written.
+
+    Attributes:
+        count: the number of pieces.
+        frames: the number of their frames.
+        nats_per_frame: the mean negative log-probability of all that lies below the top voice.
+        voices: for the second, third and fourth voice the share of its notes that are written as they were.
+    """
+
+    count: int
+    frames: int
+    nats_per_frame: float
+    voices: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON data."""
+        return asdict(self)
+
+
+def voice_accuracy(written: np.ndarray, wanted: np.ndarray) -> dict[str, float]:
+    """The share of the notes of each voice that were written as they were.
+
+    A voice that never sounds is left out. In every frame, the notes are counted from the highest down.
+
+    Shapes: both `steps keys`, 0 or 1.
+
+    >>> voice_accuracy(np.array([[1, 1, 0], [0, 1, 0]]), np.array([[1, 0, 1], [0, 1, 0]]))
+    {'second': 0.5, 'third': 1.0}
+    """
+    pairs = [
+        [np.flatnonzero(frame)[::-1].tolist() for frame in each] for each in (written > 0, wanted > 0)
+    ]
+    found = {}
+    for number, voice in enumerate(VOICES):
+        told = [
+            len(ours) > number and ours[number] == theirs[number]
+            for ours, theirs in zip(*pairs, strict=True)
+            if len(theirs) > number
+        ]
+        if told:
+            found[voice] = sum(told) / len(told)
+    return found

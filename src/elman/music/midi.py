@@ -70,7 +70,8 @@ def write_midi(piece: Piece) -> bytes:
     True
     """
     score_type, parts = _symusic()
-    unit = lcm(TICKS, *(one.denominator for note in piece.notes for one in note[:2]))
+    parts_of = {one.denominator for note in piece.notes for one in (note.start, note.length)}
+    unit = lcm(TICKS, piece.length.denominator, *parts_of)
     unit = unit if unit <= MOST else MOST
     score, track = score_type(unit), parts.Track()
     for note in piece.notes:

@@ -20,7 +20,7 @@ from elman.errors import DataError, SettingsError
 from elman.inspection import Roll, look_at_music, surprises
 from elman.layers.frames import Keyboard, frames_of
 from elman.layers.recurrent import Recurrent
-from elman.music.answers import Composed, MusicReport
+from elman.music.answers import Composed, HarmonyReport, MusicReport
 from elman.music.piece import Piece
 from elman.ragged import Ragged
 from elman.streaming import Begun, Stream
@@ -73,7 +73,7 @@ class Composer(Estimator):
     structure: ClassVar[str] = "n-to-n"
     roles: ClassVar[Mapping[str, str]] = {"piece": "piece"}
     codecs: ClassVar[tuple[str, ...]] = ("input",)
-    bidirectional: ClassVar[bool] = False
+    bidirectional: bool = False
     """Whoever writes cannot have heard what comes."""
 
     input_: Music
@@ -222,7 +222,7 @@ class Composer(Estimator):
         every = float(nats.values.mean())
         return (float(later.mean()) if len(later) else every), every
 
-    def evaluate(self, source: Any, y: None = None) -> MusicReport:
+    def evaluate(self, source: Any, y: None = None) -> MusicReport | HarmonyReport:
         """How well pieces are foretold, each in one pass from its beginning, in its own key."""
         self._check_fitted()
         frames = self._encoded(self._examples(source))
@@ -259,7 +259,7 @@ class Composer(Estimator):
         """All the pieces that `decode` gives, with their probabilities: one, or its `samples`."""
         self._check_fitted()
         decode = Sample() if decode is None else decode
-        count, temperature, generator = _choosing(decode)
+        count, temperature, generator = choosing(decode)
         length = decode.max_length or (LENGTH if length is None else length)
         network: Any = self.network_.eval()
         given, state, x = self._heard(prompt)
@@ -288,7 +288,7 @@ class Composer(Estimator):
         A list of frames is one piece, as it is for `fit` inside of a list of pieces.
         """
         self._check_fitted()
-        if _is_piece(source):
+        if is_piece(source):
             _, state, x = self._heard(source)
             return self._prediction(self.network_.eval().step(x, state)[0])
         if not hasattr(source, "__iter__"):
@@ -340,7 +340,7 @@ class Composer(Estimator):
         }
 
 
-def _choosing(decode: Decoding) -> tuple[int, float, torch.Generator | None]:
+def choosing(decode: Decoding) -> tuple[int, float, torch.Generator | None]:
     """How many pieces, at which temperature, by which random numbers; by none, the likelier of each key."""
     if isinstance(decode, Greedy):
         return 1, 1.0, None
@@ -368,7 +368,7 @@ def _nothing(piece: Any) -> bool:
     return hasattr(piece, "__len__") and not len(piece)
 
 
-def _is_piece(source: Any) -> bool:
+def is_piece(source: Any) -> bool:
     """One piece, rather than a list of pieces: a path, bytes, a `Piece`, a roll, a list of frames."""
     if isinstance(source, str | bytes | Path | Piece) or source is None:
         return True
