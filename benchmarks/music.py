@@ -12,8 +12,9 @@ class Musician:
     """A composer of elman, trained by a recipe; its figure is nats per frame, first frames left out."""
 
     def __init__(self, settings: Row, seed: int, train: Row, dev: Row, fields: Row) -> None:
-        import elman
         from accuracy import with_settings
+
+        import elman
 
         self.model = with_settings(elman.Composer(), settings, seed).fit(train, **fields, dev=dev)
         self.size = sum(one.numel() for one in self.model.network_.parameters())
@@ -28,8 +29,9 @@ class Harmony:
     """A harmonizer of elman, trained by a recipe; its figure is the share of right notes of all voices."""
 
     def __init__(self, settings: Row, seed: int, train: Row, dev: Row, fields: Row) -> None:
-        import elman
         from accuracy import with_settings
+
+        import elman
 
         self.model = with_settings(elman.Harmonizer(), settings, seed).fit(train, **fields, dev=dev)
         self.size = sum(one.numel() for one in self.model.network_.parameters())

@@ -109,15 +109,14 @@ class NADE(Frames):
 
     def logits(self, told: Tensor, frames: Tensor) -> Tensor:
         b, c = told.split([self.keys, told.shape[-1] - self.keys], -1)
-        upto = frames.long().cumsum(-1)
-        steps, keys = frames.nonzero(as_tuple=True)
-        most = int(upto[:, -1].max()) if len(frames) else 0
-        notes = c.new_zeros(len(frames), most + 1, c.shape[-1])
-        notes = notes.index_put((steps, upto[steps, keys]), self.read[keys].to(c.dtype))
-        g = self.dropout(torch.sigmoid(c[:, None] + notes.cumsum(1)))
-        every = g @ self.write.T  # what each g has to say of each key: the right one is picked
-        before = upto - frames.long()
-        return b + every.gather(1, before[:, None]).squeeze(1)
+        v = frames.to(b.dtype)
+        upto = v.cumsum(-1)  # notes up to each key, itself included
+        most = int(upto[:, -1].max()) if len(v) else 0
+        places = torch.arange(most + 1, device=v.device)[:, None]
+        heard = v[:, None] * (upto[:, None] <= places)  # the lowest 0, 1, … notes of each frame
+        g = self.dropout(torch.sigmoid(c[:, None] + heard @ self.read))
+        here = (upto - v)[:, None] == places  # which of these each key has below it
+        return b + (g @ self.write.T * here).sum(1)
 
     def expected(self, told: Tensor) -> Tensor:
         """The mean of the chances along 256 frames that are drawn, always by the same numbers."""
