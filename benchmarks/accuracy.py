@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import matrix
 import yaml
 from baselines import BASELINES, FURTHER, named
 from music import Harmony, Musician
@@ -265,6 +266,8 @@ def write_tables() -> None:
         recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
         if rows := read_rows(recipe["name"]):
             parts.append(table(recipe, rows))
+    if rows := read_rows("matrix"):
+        parts.append(matrix.section(rows))
     (HERE / "RESULTS.md").write_text("\n".join(parts), encoding="utf-8")
 
 
