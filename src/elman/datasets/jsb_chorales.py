@@ -30,6 +30,15 @@ class JsbChorales(Dataset):
         "sequences, ICML 2012, arXiv 1206.6392"
     )
     fields: ClassVar = {"piece": "piece"}
+    settings: ClassVar = {
+        "composer": {
+            "hidden_size": 300,
+            "epochs": 150,
+            "batch_size": 8,
+            "learning_rate": 3e-3,
+            "recurrent_dropout": 0.3,
+        }
+    }
     sources: ClassVar = {
         "quarters": Source(
             url="https://raw.githubusercontent.com/czhuang/JSB-Chorales-dataset/"
