@@ -5,8 +5,9 @@ python benchmarks/accuracy.py run clinc150 --only Bi-GRU  # one variant
 python benchmarks/accuracy.py table                       # RESULTS.md from what was measured
 
 A recipe (`recipes/NAME.yaml`) names the data set, the variants, the seeds and what is known of others'
-figures; `task: tagger` where the data set serves several tasks. The best epoch is chosen on dev; test is
-read once, after training. Beside each runs a simple baseline (see `baselines.py`).
+figures; `task: tagger` where the data set serves several tasks; `folds` where each is measured by itself;
+`refit: true` where training takes the dev rows as well, once all settings are chosen. The best epoch is
+chosen on dev; test is read once, after training. Beside each runs a simple baseline (see `baselines.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import platform
 import statistics
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +65,23 @@ def measure(recipe: Row, done: list[Row], only: str | None, seed: int | None) ->
     task = recipe.get("task") or datasets.get(recipe["dataset"]).task
     simple = [BASELINES[name] for name in (recipe.get("baseline", task),) if name in BASELINES]
     simple += [FURTHER[name] for name in recipe.get("baselines", ())]
-    have = {(row["variant"], row["seed"]) for row in done}
-    dataset, languages = datasets.get(recipe["dataset"]), recipe.get("languages", [None])
+    have = {(row["variant"], row["seed"], row.get("fold")) for row in done}
+    languages = recipe.get("languages", [None])
     for variant, settings in {**recipe["variants"], **dict(simple)}.items():
-        for number in recipe["seeds"] if isinstance(settings, dict) else [0]:
-            if (variant, number) in have or (only or variant) != variant or (seed or number) != number:
+        numbers = recipe["seeds"] if isinstance(settings, dict) else [0]
+        for number, fold in product(numbers, recipe.get("folds", [None])):
+            if (variant, number, fold) in have or (only or variant) != variant:
                 continue
+            if (seed or number) != number:
+                continue
+            dataset = datasets.get(recipe["dataset"], fold)
             parts = {
                 split: [dataset.load(split, language) for language in languages]
                 for split in ("train", "dev", "test")
             }
             train, dev = joined(parts["train"]), joined(parts["dev"])
+            if recipe.get("refit"):  # settings are chosen: dev rows are learned from, too, as others do
+                train = joined([train, dev])
             started = time.process_time()
             if not isinstance(settings, dict):
                 model = settings(train, dev, dataset.fields)
@@ -84,6 +92,7 @@ def measure(recipe: Row, done: list[Row], only: str | None, seed: int | None) ->
                 )
             minutes = (time.process_time() - started) / 60
             row: Row = {"variant": variant, "seed": number, "minutes": minutes, "size": model.size}
+            row |= {} if fold is None else {"fold": fold}
             row["dev"] = model.report(dev)["accuracy"]
             for language, test in zip(languages, parts["test"], strict=True):
                 report = model.report(test, beyond(dataset, "test"))
@@ -111,7 +120,8 @@ class Recurrent:
     def __init__(self, settings: Row, seed: int, train: Row, dev: Row, fields: Row) -> None:
         import elman
 
-        self.model = with_settings(elman.Classifier(), settings, seed).fit(train, dev=dev)
+        roles = {role: fields[role] for role in ("text", "audio", "label") if role in fields}
+        self.model = with_settings(elman.Classifier(), settings, seed).fit(train, **roles, dev=dev)
         self.size = sum(one.numel() for one in self.model.network_.parameters())
 
     def report(self, rows: Row, out_of_scope: list[str] | None = None) -> Row:
@@ -211,7 +221,27 @@ class Poet:
         }
 
 
+class Transcriber:
+    """A transcriber of elman, trained by a recipe."""
+
+    def __init__(self, settings: Row, seed: int, train: Row, dev: Row, fields: Row) -> None:
+        import elman
+
+        roles = {role: fields[role] for role in ("audio", "target")}
+        self.model = with_settings(elman.Transcriber(), settings, seed).fit(train, **roles, dev=dev)
+        self.size = sum(one.numel() for one in self.model.network_.parameters())
+
+    def report(self, rows: Row, out_of_scope: list[str] | None = None) -> Row:
+        """The word error rate, read off the likeliest path and by the beam, and that of characters."""
+        found = self.model.evaluate(rows)
+        width, self.model.beam_size = self.model.beam_size, 1
+        greedy = self.model.evaluate(rows).figures["wer"]
+        self.model.beam_size = width
+        return {"accuracy": found.figures["wer"], "test greedy": greedy}
+
+
 KINDS = {
+    "transcriber": Transcriber,
     "tagger": Tagger,
     "translator": Translator,
     "forecaster": Forecaster,
@@ -302,6 +332,7 @@ def table(recipe: Row, rows: list[Row]) -> str:
             f"{statistics.mean(row['minutes'] for row in mine):.1f}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
+    lines += by_fold(recipe, rows)
     newest = rows[-1]
     lines += [
         "",
@@ -314,6 +345,20 @@ def table(recipe: Row, rows: list[Row]) -> str:
     lines += ["", "Others' figures on the same test set:", ""]
     lines += [f"* {line}" for line in recipe["published"]] + [""]
     return "\n".join(lines)
+
+
+def by_fold(recipe: Row, rows: list[Row]) -> list[str]:
+    """A line for each variant with its figure on every fold."""
+    lines = []
+    for variant in dict.fromkeys(row["variant"] for row in rows if "fold" in row):
+        mine = [row for row in rows if row["variant"] == variant]
+        figures = [
+            f"{fold} {100 * statistics.mean(row['test'] for row in mine if row['fold'] == fold):.1f}"
+            for fold in recipe["folds"]
+            if any(row["fold"] == fold for row in mine)
+        ]
+        lines.append(f"* {variant}: {', '.join(figures)}")
+    return ["", "By fold:", "", *lines] if lines else []
 
 
 def shown(recipe: Row, name: str, value: float) -> float:

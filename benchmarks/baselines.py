@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from music import CommonChord, KeyMarkov, KeyUnigram
+from sensing import Segments
 from writing import Bigram, Nearest, NGram
 
 Row = dict[str, Any]
@@ -238,6 +239,7 @@ BASELINES: dict[str, tuple[str, Any]] = {
     "tagger": ("window + logistic regression", Window),
     "translator": ("TF-IDF nearest text", Retrieval),
     "lead": ("first twelve words", Lead),
+    "segments": ("means of 8 segments + SVM", Segments),
     "generator": ("n-gram, Witten-Bell", NGram),
     "versifier": ("nearest first line", Nearest),
     "composer": ("each key by the one before", KeyMarkov),

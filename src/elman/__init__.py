@@ -20,10 +20,12 @@ if TYPE_CHECKING:
         Tagged,
         TagReport,
         TextReport,
+        Transcript,
         Translation,
         Verse,
         VerseReport,
     )
+    from elman.codecs.audio import AudioSettings
     from elman.codecs.music import MusicSettings
     from elman.codecs.text import TextSettings
     from elman.data.panels import SeriesSettings
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from elman.tasks.generator import Generator
     from elman.tasks.harmonizer import Harmonizer
     from elman.tasks.tagger import Tagger
+    from elman.tasks.transcriber import Transcriber
     from elman.tasks.translator import Translator
     from elman.tasks.versifier import Versifier
     from elman.training import Training
@@ -48,6 +51,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Alignment": "elman.answers",
+    "AudioSettings": "elman.codecs.audio",
     "Beam": "elman.decoding.beam",
     "Classifier": "elman.tasks.classifier",
     "Composed": "elman.music.answers",
@@ -74,6 +78,8 @@ _HOMES = {
     "TextReport": "elman.answers",
     "TextSettings": "elman.codecs.text",
     "Training": "elman.training",
+    "Transcriber": "elman.tasks.transcriber",
+    "Transcript": "elman.answers",
     "Translation": "elman.answers",
     "Translator": "elman.tasks.translator",
     "Verse": "elman.answers",
@@ -86,6 +92,7 @@ _MODULES = {"nn": "elman.nn"}
 
 __all__ = [
     "Alignment",
+    "AudioSettings",
     "Beam",
     "Classifier",
     "Composed",
@@ -112,6 +119,8 @@ __all__ = [
     "TextReport",
     "TextSettings",
     "Training",
+    "Transcriber",
+    "Transcript",
     "Translation",
     "Translator",
     "Verse",

@@ -103,7 +103,7 @@ class Translation:
         tokens: the tokens of the first one.
     """
 
-    ranking: list[tuple[str, float]]
+    ranking: list[tuple[str, Any]]
     tokens: list[str] = field(repr=False)
 
     @property
@@ -127,6 +127,27 @@ class Translation:
     def cells(self, asked: str, top: int = 1) -> list[str]:
         """The answer as cells of a table: what was asked, and the best texts."""
         return [asked, *(text for text, _ in self.ranking[:top])]
+
+
+@dataclass(frozen=True, repr=False)
+class Transcript(Translation):
+    """What was said, the likeliest first; the score of a text is its log-likelihood, None where it is unknown.
+
+    Attributes:
+        ranking: each text with its score.
+        tokens: the words of the first one.
+        times: the second at which each of them is first heard, or None where they have no places of their own.
+    """
+
+    times: list[float] | None = None
+
+    def __repr__(self) -> str:
+        return f"Transcript(text={self.text!r})"
+
+    def to_dict(self, top: int = 1) -> dict[str, Any]:
+        """The answer as JSON data, with the `top` likeliest texts."""
+        ranking = [{"text": text, "score": score} for text, score in self.ranking[:top]]
+        return {"transcript": self.text, "words": self.tokens, "times": self.times, "top": ranking}
 
 
 @dataclass(frozen=True)
@@ -155,7 +176,8 @@ class TextReport:
     Attributes:
         count: the number of different texts that were read.
         references: the number of texts that they were compared with.
-        figures: by name: `bleu` (0 to 100); or `wer` and `per`; or `rouge1`, `rouge2` and `rougeL` (0 to 1).
+        figures: by name: `bleu` (0 to 100); `wer` and `per`; `wer` and `cer`; or `rouge1`,
+            `rouge2` and `rougeL` (0 to 1).
         signature: how sacrebleu counted.
     """
 

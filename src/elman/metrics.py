@@ -1,4 +1,4 @@
-"""Figures of merit: thin faces over torchmetrics and sacrebleu, and the counting of spans and edits."""
+"""Figures of merit: thin faces over torchmetrics, sacrebleu and jiwer, and the counting of spans and edits."""
 
 from __future__ import annotations
 
@@ -213,6 +213,35 @@ def error_rates(found: Sequence[str], references: Sequence[Sequence[str]]) -> di
         apart, length = min((edits(one.split(), each.split()), len(each.split())) for each in several)
         distance, symbols = distance + apart, symbols + length
     return {"wer": wrong / max(len(found), 1), "per": distance / max(symbols, 1)}
+
+
+def transcripts(found: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+    """The word error rate and the character error rate of transcripts, by jiwer, over all of them together.
+
+        WER = (words changed + words left out + words put in) / words of the references
+
+    A reference without a word counts the words that were found for it, and adds none to the divisor.
+
+    Raises:
+        MissingExtraError: the package jiwer is not installed.
+    """
+    try:
+        import jiwer
+    except ImportError as cause:
+        raise MissingExtraError.of("jiwer", "audio", "The word error rate") from cause
+    pairs = [(one, other) for one, other in zip(found, references, strict=True) if other.split()]
+    extra = [one for one, other in zip(found, references, strict=True) if not other.split()]
+    if not pairs:
+        return {"wer": float(any(map(str.split, extra))), "cer": float(any(map(str.split, extra)))}
+    hypotheses, truth = [one for one, _ in pairs], [other for _, other in pairs]
+    rates = {"wer": (jiwer.process_words, str.split), "cer": (jiwer.process_characters, list)}
+    figures = {}
+    for name, (process, split) in rates.items():
+        counts = process(truth, hypotheses)
+        wrong = counts.substitutions + counts.deletions + counts.insertions
+        units = counts.substitutions + counts.deletions + counts.hits
+        figures[name] = (wrong + sum(len(split(one)) for one in extra)) / units
+    return figures
 
 
 def edits(one: Sequence[Any], other: Sequence[Any]) -> int:

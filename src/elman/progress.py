@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
+
+from elman.errors import MissingExtraError
 
 
 class Progress:
@@ -63,3 +67,16 @@ class Progress:
     def __exit__(self, *fault: object) -> None:
         if self.bar is not None:
             self.bar.stop()
+
+
+def tensorboard(folder: Path) -> Any:
+    """What writes figures for TensorBoard into a run's folder.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as cause:
+        raise MissingExtraError.of("tensorboard", "tensorboard", "tensorboard=True") from cause
+    return SummaryWriter(os.fspath(folder / "tensorboard"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
+from elman.codecs.base import Pieces
 from elman.ragged import Ragged
 
 Answer = TypeVar("Answer")
@@ -32,7 +34,7 @@ class Stream(Generic[Answer]):
 
     Args:
         network: has `start` and `step`.
-        encode: from one raw piece to its steps.
+        encode: from one raw piece to its steps; `Pieces` where these depend on what came before.
         decode: from the outputs `1 outputs` to an answer.
     """
 
@@ -42,22 +44,47 @@ class Stream(Generic[Answer]):
         encode: Callable[[Any], Ragged],
         decode: Callable[[Tensor], Answer],
     ) -> None:
-        self.network, self._encode, self._decode = network, encode, decode
+        self.network, self._decode = network, decode
+        self._pieces = encode if isinstance(encode, Pieces) else Pieces(encode)
         self.state = network.start(1)
         self.answer: Answer | None = None
 
     @torch.inference_mode()
     def push(self, piece: Any) -> Answer | None:
         """Read one more piece, of any number of steps; the answer so far (None before the first step)."""
-        outputs = None
-        for x in self._encode(piece).values[:, None]:
-            outputs, self.state = self.network.step(x, self.state)
-        if outputs is not None:
-            self.answer = self._decode(outputs)
+        return self._ended(self._read(self._pieces(piece)))
+
+    @torch.inference_mode()
+    def push_each(self, piece: Any) -> list[Answer]:
+        """Read one more piece; the answer after each of its steps."""
+        answers = [self._decode(outputs) for outputs in self._read(self._pieces(piece))]
+        self.answer = answers[-1] if answers else self.answer
+        return answers
+
+    @torch.inference_mode()
+    def finish(self) -> Answer | None:
+        """Say that no piece comes any more; the answer to the whole.
+
+        It is the one of the last push, but where pieces are held back: sound on its way to another rate is.
+        """
+        rest = self._pieces.finish()
+        return self.answer if rest is None else self._ended(self._read(rest))
+
+    def _ended(self, steps: Iterator[Tensor]) -> Answer | None:
+        """The answer after all of these steps; the one before where there is none."""
+        last = deque(steps, maxlen=1)
+        if last:
+            self.answer = self._decode(last[0])
         return self.answer
+
+    def _read(self, xs: Ragged) -> Iterator[Tensor]:
+        for x in xs.values[:, None]:
+            outputs, self.state = self.network.step(x, self.state)
+            yield outputs
 
     def reset(self) -> None:
         """Forget what was read."""
+        self._pieces.reset()
         self.state, self.answer = self.network.start(1), None
 
     def __enter__(self) -> Self:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,9 +24,13 @@ from torch import Tensor, nn
 from elman.atomic import read_tensors, write_bytes, write_tensors
 from elman.data.batching import Batches
 from elman.data.windows import Windows
-from elman.errors import MissingExtraError, SettingsError, TrainingError
-from elman.progress import Progress
+from elman.errors import SettingsError, TrainingError
+from elman.optimizer import LazyAdamW
+from elman.progress import Progress, tensorboard
 from elman.settings import Settings
+
+SPACING = 1_000_003
+"""Between the seeds of an ensemble's members, so that runs with seeds side by side share none."""
 
 
 class Training(Settings):
@@ -38,9 +41,10 @@ class Training(Settings):
     `learning_rate` rises over the first `warmup` of all steps and then falls by `schedule`. Training
     stops after `patience` epochs without a better dev figure. `consistency` is the weight of the divergence
     between two passes over each batch, which dropout makes differ (R-Drop; Liang et al. 2021, arXiv
-    2106.14448). `averaging` is the decay of a running
-    mean of the weights, which is then what is evaluated and kept. `devices`, `num_nodes`, `strategy`,
-    `accelerator` and `precision` are Lightning Fabric's.
+    2106.14448). `averaging` is the decay of a running mean of the weights, which is then what is evaluated
+    and kept. `ensemble` networks are trained one after the other, each from its own seed, and answer
+    together (`elman.ensemble`). `devices`, `num_nodes`, `strategy`, `accelerator` and `precision` are
+    Lightning Fabric's.
 
     >>> Training(epochs=3, seed=7).batch_size
     64
@@ -61,6 +65,7 @@ class Training(Settings):
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     consistency: float = Field(default=0.0, ge=0)
     averaging: float | None = Field(default=None, gt=0, lt=1)
+    ensemble: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
     checkpoint_seconds: float = Field(default=30.0, ge=0)
     tensorboard: bool = False
@@ -69,6 +74,14 @@ class Training(Settings):
     num_nodes: int = Field(default=1, ge=1)
     strategy: str = "auto"
     precision: str = "32-true"
+
+    def of_member(self, number: int) -> Training:
+        """The settings of one network of an ensemble, with a seed of its own; the first has this one's.
+
+        >>> Training(seed=7).of_member(0).seed
+        7
+        """
+        return self.model_copy(update={"seed": self.seed + number * SPACING})
 
 
 @dataclass(frozen=True)
@@ -173,7 +186,14 @@ class _Run:
             ) from cause
         self.fabric.launch()
         self.bare = model
-        self.model, self.optimizer = self.fabric.setup(model, _optimizer(model, settings))
+        # A mean of the weights needs all of them at every step, and so do processes that share gradients.
+        lazy = (
+            settings.averaging is None and self.fabric.world_size == 1 and settings.accelerator == "cpu"
+        )
+        self.adam = LazyAdamW(
+            model, lr=settings.learning_rate, weight_decay=settings.weight_decay, lazy=lazy
+        )
+        self.model, self.optimizer = self.fabric.setup(model, self.adam)
         for method in getattr(model, "forwards", ()):
             self.model.mark_forward_method(method)
         self.average = _copy(model) if settings.averaging else None
@@ -187,11 +207,14 @@ class _Run:
         self._resume()
         place = self.place
         self.started = self.saved = time.monotonic() - place.seconds
-        with Progress(self.epochs, self.problem.monitor) as self.bar:
-            while place.epoch < self.epochs and not place.finished:
-                self._epoch()
-        if self.board is not None:
-            self.board.close()
+        try:
+            with Progress(self.epochs, self.problem.monitor) as self.bar:
+                while place.epoch < self.epochs and not place.finished:
+                    self._epoch()
+        finally:
+            self.adam.close()
+            if self.board is not None:
+                self.board.close()
         if self.best is not None:
             self.bare.load_state_dict(self.best)
         elif self.average is not None:
@@ -231,8 +254,7 @@ class _Run:
                 fix="lower learning_rate or gradient_clip, or look for extreme values in the data",
             )
         self.fabric.backward(loss)
-        clip = self.settings.gradient_clip
-        self.fabric.clip_gradients(self.model, self.optimizer, max_norm=clip, error_if_nonfinite=False)
+        self._clip(self.settings.gradient_clip)
         self.optimizer.step()
         if self.average is not None:
             # Early weights are worth little: the mean reaches back over a tenth of the steps so far.
@@ -241,8 +263,17 @@ class _Run:
                 self.average[name].lerp_(value_now.to(self.average[name].dtype), 1 - decay)
         return value
 
+    def _clip(self, norm: float) -> None:
+        if self.adam.tables:
+            self.adam.clip(norm)
+        else:
+            self.fabric.clip_gradients(
+                self.model, self.optimizer, max_norm=norm, error_if_nonfinite=False
+            )
+
     def _end_epoch(self, batches: int) -> None:
         place = self.place
+        self.adam.flush()
         figures = self._evaluate()
         rate = self._learning_rate((place.epoch + (batches - 1) / batches) / self.epochs)
         place.epoch, place.batch = place.epoch + 1, 0
@@ -353,21 +384,10 @@ class _Run:
         lines = "".join(json.dumps(one) + "\n" for one in self.place.history)
         write_bytes(self.folder / "metrics.jsonl", lines.encode())
         if self.settings.tensorboard:
-            self.board = self.board or _tensorboard(self.folder)
+            self.board = self.board or tensorboard(self.folder)
             for name in line.keys() - {"epoch", "step"}:
                 self.board.add_scalar(name, line[name], int(line["step"]))
             self.board.flush()
-
-
-def _optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimizer:
-    """AdamW, fused into one kernel; biases are not decayed."""
-    matrices = [one for one in model.parameters() if one.dim() > 1]
-    vectors = [one for one in model.parameters() if one.dim() <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
@@ -376,11 +396,3 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
 
 def _cloned(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in tensors.items()}
-
-
-def _tensorboard(folder: Path) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as cause:
-        raise MissingExtraError.of("tensorboard", "tensorboard", "tensorboard=True") from cause
-    return SummaryWriter(os.fspath(folder / "tensorboard"))

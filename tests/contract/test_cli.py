@@ -116,7 +116,7 @@ def test_fit_chooses_the_epoch_on_the_dev_file(place: Path) -> None:
 def test_fit_on_a_data_set_tells_its_source_and_licence(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets, "get", lambda name: Tiny())
+    monkeypatch.setattr(datasets, "get", lambda name, fold=None: Tiny())
     said = run(f"fit --dataset tiny --cell rnn {SMALL} --epochs 1").stdout
     assert "3 rows, the dev split of tiny" in said
     assert "elman evaluate runs/tiny-rnn --dataset tiny --split test" in said
@@ -189,7 +189,7 @@ class Tiny(Dataset):
 def test_evaluate_on_a_data_set_measures_out_of_scope_too(
     trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets, "get", lambda name: Tiny())
+    monkeypatch.setattr(datasets, "get", lambda name, fold=None: Tiny())
     line = f"evaluate {trained} --dataset tiny --language zh"
     found = json.loads(run(f"{line} --split test --json").stdout)
     assert list(found) == ["model", "data", "split", "language", "origin", "report"]

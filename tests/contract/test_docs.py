@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from elman import SeriesSettings, TextSettings, Training, errors
+from elman import AudioSettings, SeriesSettings, TextSettings, Training, errors
 from elman.layers.embedding import CharacterNGrams
 
 ROOT = Path(__file__).parents[2]
@@ -192,7 +192,13 @@ def test_both_readmes_show_the_same_numbers_and_files() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "model"), [("training", Training), ("text", TextSettings), ("forecasting", SeriesSettings)]
+    ("page", "model"),
+    [
+        ("training", Training),
+        ("text", TextSettings),
+        ("forecasting", SeriesSettings),
+        ("sound", AudioSettings),
+    ],
 )
 def test_tables_have_every_setting_and_its_default(page: str, model: type) -> None:
     told = [(row[0].strip("`"), row[1].strip("`")) for row in rows(f"docs/guide/{page}.md", "field")]

@@ -13,11 +13,12 @@ import elman
 from elman import registry
 
 NAMES = [
-    *("Alignment", "Beam", "Classifier", "Composed", "Composer", "ForecastReport", "Forecaster"),
-    *("Generated", "Generator", "Greedy", "Harmonizer", "HarmonyReport", "LikelihoodReport"),
-    *("MusicReport", "MusicSettings", "Piece", "Prediction", "Ragged", "Report", "Sample"),
-    *("SeriesSettings", "TagReport", "Tagged", "Tagger", "TextReport", "TextSettings", "Training"),
-    *("Translation", "Translator", "Verse", "VerseReport", "Versifier", "load"),
+    *("Alignment", "AudioSettings", "Beam", "Classifier", "Composed", "Composer", "ForecastReport"),
+    *("Forecaster", "Generated", "Generator", "Greedy", "Harmonizer", "HarmonyReport"),
+    *("LikelihoodReport", "MusicReport", "MusicSettings", "Piece", "Prediction", "Ragged", "Report"),
+    *("Sample", "SeriesSettings", "TagReport", "Tagged", "Tagger", "TextReport", "TextSettings"),
+    *("Training", "Transcriber", "Transcript", "Translation", "Translator", "Verse", "VerseReport"),
+    *("Versifier", "load"),
 ]
 MODULES = {"nn": ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "accelerate"]}
 

@@ -111,7 +111,7 @@ def test_memory_is_constant(pooling: str) -> None:
     assert [(one.shape, one.untyped_storage().nbytes()) for one in tensors(stream.state)] == shapes
     assert all(one.grad_fn is None for one in tensors(stream.state))
     assert all(bool(one.isfinite().all()) for one in tensors(stream.state))
-    assert set(vars(stream)) == {"network", "_encode", "_decode", "state", "answer"}
+    assert set(vars(stream)) == {"network", "_pieces", "_decode", "state", "answer"}
 
 
 def tensors(state: Any) -> list[torch.Tensor]:

@@ -55,8 +55,15 @@ def line(name: str, *values: float) -> Line:
     return Line(name, days, np.array(values), np.zeros((len(values), 0)), np.array([values]).T)
 
 
+def tone(hertz: float, seconds: float, rate: int = 8_000) -> tuple[np.ndarray, int]:
+    """A recording of one tone that dies away."""
+    t = np.arange(round(seconds * rate)) / rate
+    return (np.sin(2 * np.pi * hertz * t) * np.exp(-5 * t)).astype(np.float32), rate
+
+
 SAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     "asked": ([("He left.", "Who?"), ("现在几点了", "what ?")], [("", ""), ("unseen", "who ?")]),
+    "audio": ([tone(400, 0.3), tone(900, 0.2, 16_000)], [tone(600, 0.1), (np.zeros(1), 8_000)]),
     "label": (["b", "a", "b"], ["a", "b", "a"]),
     "music": ([[[60, 64], []], [[72]]], [[[21], [], [108]], []]),
     "panel": ([line("a", 1, 2, 5), line("b", 3, 3)], [line("b", 4, 5, 6), line("new", 7, 9)]),
@@ -64,6 +71,7 @@ SAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     "symbols": (TEXTS, ["what time", "", "unseen 词 ✂️"]),
     "tags": ([["B-city", "I-city", "O"], ["O", "B-day"]], [["O"], [], ["B-never", "I-city"]]),
     "text": (TEXTS, ["what time", "", "unseen 词 ✂️"]),
+    "words": (["four two", "two"], ["two two", "", " four"]),
     "tokens": ([["What", "time"], ["现在", "几点"]], [["time", "unseen", "词"], [], ["✂️"]]),
 }
 """Raw values to fit each codec on, and others to encode."""

@@ -8,14 +8,18 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from elman.answers import Alignment
+from elman.apps.messages import tell
 from elman.errors import DataError, SettingsError
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".conllu", ".conll")
+EVERY = 1_000_000
+"""More labels than there are."""
 BLOCK = 256
 """Texts that are read, answered and printed together: what bounds the memory."""
 
@@ -35,6 +39,8 @@ def predict(  # noqa: PLR0913 - the options of a command
     """Print a line for every text; a friendlier one where a single text was typed."""
     if hasattr(model, "decode"):
         _set_beam(model, beam_size, top)
+    elif hasattr(model, "beam_size"):
+        model.beam_size = max(model.beam_size if beam_size is None else beam_size, top if top > 1 else 1)
     elif beam_size is not None:
         raise SettingsError(
             f"A {model.task} answers without a beam.", received=f"--beam-size {beam_size}"
@@ -56,15 +62,25 @@ def predict(  # noqa: PLR0913 - the options of a command
         typer.echo("\n".join(_line(one, found, top, as_json=as_json) for one, found in answers))
 
 
-def inspect(model: Any, text: str | None, *, question: str | None, top: int, as_json: bool) -> None:
-    """Print what the model believed after each token.
+def inspect(
+    model: Any,
+    text: str | None,
+    *,
+    question: str | None,
+    top: int,
+    as_json: bool,
+    out: str | None = None,
+) -> None:
+    """Print what the model believed after each token, or draw it into a file.
 
     Raises:
-        SettingsError: there is no text.
+        SettingsError: there is no text, or its answer is none that can be drawn.
     """
     if text is None:
         raise SettingsError("There is no text to look at.", fix='elman inspect RUN "What time is it ?"')
     asked = _with(text, question)
+    if out is not None:
+        return _draw(model, asked, out, top)
     trace, prediction = model.inspect(asked, top), model.predict(asked)
     if as_json:
         found = {"text": text, "prediction": prediction.to_dict(top), **trace.to_dict()}
@@ -75,6 +91,19 @@ def inspect(model: Any, text: str | None, *, question: str | None, top: int, as_
     if isinstance(trace, Alignment):
         return show(answer(text, prediction, 1), "", *aligned(trace))
     show(walk(text, prediction, trace), "", legend(trace, kind=kind(prediction)))
+
+
+def _draw(model: Any, asked: Any, out: str, top: int) -> None:
+    from elman.inspection import Trace
+    from elman.inspection.picture import draw
+
+    trace = model.inspect(asked, EVERY)
+    if not isinstance(trace, Trace):
+        raise SettingsError(
+            f"There is no picture of what a {model.task} looks at.", fix="leave --out out"
+        )
+    draw(trace, str(asked), top, out)
+    tell("inspect.drawn", out=out)
 
 
 def _with(text: Any, question: str | None) -> Any:
@@ -96,7 +125,11 @@ def _source(
     model: Any, texts: Sequence[str], column: str | None, encoding: str | None
 ) -> Iterable[Any] | None:
     """What stands in a file or comes by standard input; None where the texts themselves were typed."""
+    if len(texts) == 1 and model.reads_files and os.path.isdir(texts[0]):
+        return _files(model, texts[0])
     if len(texts) == 1 and os.path.isfile(texts[0]):
+        if model.reads_files and not texts[0].lower().endswith(TABLES):
+            return None
         if texts[0].lower().endswith(TABLES):
             from elman.data import read
 
@@ -111,6 +144,16 @@ def _source(
             fix='elman predict RUN "What time is it ?"',
         )
     return None
+
+
+def _files(model: Any, folder: str) -> list[str]:
+    from elman.data.folders import files_in
+
+    medium = model.reads(model.columns_)
+    found = files_in(Path(folder), medium)
+    if not found:
+        raise DataError.at(folder, f"the folder holds no {medium}.", fix="name the files themselves")
+    return found
 
 
 def _file_lines(path: str, encoding: str | None) -> Iterator[str]:

@@ -81,6 +81,8 @@ Source = Annotated[str | None, _argument("source")]
 DatasetName = Annotated[str | None, _option("dataset", metavar="NAME")]
 Language = Annotated[str | None, _option("language", metavar="NAME")]
 TextColumn = Annotated[str | None, _option("text", metavar="COLUMN")]
+AudioColumn = Annotated[str | None, _option("audio", metavar="COLUMN")]
+Fold = Annotated[str | None, _option("fold", metavar="NAME")]
 LabelColumn = Annotated[str | None, _option("label", metavar="COLUMN")]
 QuestionColumn = Annotated[str | None, _option("question_column", "--question", metavar="COLUMN")]
 Question = Annotated[str | None, _option("question", metavar="TEXT")]
@@ -122,9 +124,11 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
     context: typer.Context,
     source: Source = None,
     dataset: DatasetName = None,
+    fold: Fold = None,
     language: Language = None,
     task: Annotated[str | None, _option("task", metavar="NAME")] = None,
     text: TextColumn = None,
+    audio: AudioColumn = None,
     label: LabelColumn = None,
     question: QuestionColumn = None,
     tokens: TokensColumn = None,
@@ -151,6 +155,7 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
     ] = None,
     pooling: Annotated[str | None, _option("pooling", metavar="NAME")] = None,
     consistency: Annotated[float | None, _option("consistency", min=0.0)] = None,
+    ensemble: Annotated[int | None, _option("ensemble", min=1)] = None,
     attention: Annotated[str | None, _option("attention", metavar="NAME")] = None,
     copy: Annotated[str | None, _option("copy", metavar="NAME")] = None,
     metric: Annotated[str | None, _option("metric", metavar="NAME")] = None,
@@ -202,8 +207,10 @@ def evaluate(  # noqa: PLR0913 - the parameters of a command are its options
     source: Source = None,
     dataset: DatasetName = None,
     split: Annotated[str | None, _option("split", metavar="NAME", show_default="test")] = None,
+    fold: Fold = None,
     language: Language = None,
     text: TextColumn = None,
+    audio: AudioColumn = None,
     label: LabelColumn = None,
     question: QuestionColumn = None,
     tokens: TokensColumn = None,
@@ -303,7 +310,7 @@ def inspect(
     if model.task == "forecaster":
         foreseeing.inspect(model, text, as_json=as_json)
         return
-    asking.inspect(model, text, question=question, top=top, as_json=as_json)
+    asking.inspect(model, text, question=question, top=top, as_json=as_json, out=out)
 
 
 @app.command("list", help=say("help.list"))

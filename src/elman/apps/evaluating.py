@@ -26,6 +26,8 @@ def evaluate(run: str, given: Mapping[str, Any], *, as_json: bool) -> None:
             received="neither" if source is None else f"{source} and --dataset {dataset}",
             fix="elman evaluate RUN held_out.csv, or elman evaluate RUN --dataset NAME --split test",
         )
+    from elman import datasets
+
     model = models.opened(run)
     about: dict[str, Any] = {"model": run, "data": source or dataset, "split": None}
     levels = {"level": given["level"]} if "level" in given and model.task == "forecaster" else {}
@@ -34,8 +36,10 @@ def evaluate(run: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         title = say("evaluate.data", run=run, data=source)
     else:
         split = given.get("split", "test")
+        found = datasets.get(dataset, _fold(model, dataset, given.get("fold")))
         about |= {"split": split, "language": given.get("language")}
-        result, about["origin"] = _on_dataset(model, dataset, split, given.get("language"), **levels)
+        about |= {"fold": found.fold} if found.fold else {}
+        result, about["origin"] = _on_dataset(model, found, split, given.get("language"), **levels)
         title = say("evaluate.split", run=run, data=dataset, split=split, origin=about["origin"])
     if as_json:
         typer.echo(json.dumps(about | {"report": result.to_dict()}, ensure_ascii=False, indent=2))
@@ -55,6 +59,7 @@ def _rows(model: Any, given: Mapping[str, Any]) -> Any:
         names = {role: given.get(role, own) for role, own in model.columns_.items()}
         return read_parallel(given["source"], given["parallel"], encoding=given.get("encoding"), **names)
     rows = read(given["source"], format=given.get("format"), encoding=given.get("encoding"))
+    rows = model.arranged(rows, {role: given.get(role, own) for role, own in model.columns_.items()})
     columns = {
         own: rows.column(given.get(role, own))
         for role, names in model.columns_.items()
@@ -63,15 +68,31 @@ def _rows(model: Any, given: Mapping[str, Any]) -> Any:
     return Records(columns, rows.source, rows.lines, rows.rows)
 
 
-def _on_dataset(model: Any, name: str, split: str, language: str | None, **more: Any) -> tuple[Any, str]:
-    """The report on a split, with its out-of-scope companion where it has one, and what its rows are."""
-    from elman import datasets
+def _fold(model: Any, name: str, asked: str | None) -> str | None:
+    """The fold to measure on: the one that the model was trained on, where it was.
 
-    dataset = datasets.get(name)
+    Raises:
+        SettingsError: another one is asked for, and its test rows may be what the model has learned.
+    """
+    known = model.about_.get("fold") if model.about_.get("dataset") == name else None
+    if None not in (known, asked) and known != asked:
+        raise SettingsError(
+            f"This model was trained on the fold {known} of {name}: it may know what another one tests.",
+            expected=f"--fold {known}",
+            received=f"--fold {asked}",
+            fix="leave --fold out",
+        )
+    return known or asked
+
+
+def _on_dataset(
+    model: Any, dataset: Any, split: str, language: str | None, **more: Any
+) -> tuple[Any, str]:
+    """The report on a split, with its out-of-scope companion where it has one, and what its rows are."""
     rows = dataset.load(split, language)
     if missing := sorted(model.columns_.keys() - dataset.fields.keys()):
         raise SettingsError(
-            f"The data set {name} has no {', '.join(missing)} for this {model.task} to be measured on.",
+            f"The data set {dataset.name} has no {', '.join(missing)} for this {model.task} to be measured on.",
             expected=f"a model of the task {dataset.task}",
             fix="elman list datasets",
         )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from elman.data import Records
 
 FIGURES = (
-    *("f1", "accuracy", "label", "bleu", "wer", "per", "rouge1", "rouge2", "rougeL", "mse"),
+    *("f1", "accuracy", "label", "bleu", "wer", "per", "rouge1", "rouge2", "rougeL", "cer", "mse"),
     *("bits_per_character", "log_likelihood", "frame_log_likelihood"),
 )
 """Those of the dev set that are told, the one that chose the epoch first."""
@@ -32,6 +32,7 @@ NAIVE = ("naive", "seasonal_naive", "drift")
 READING = {
     "source",
     "dataset",
+    "fold",
     "language",
     "dev",
     "encoding",
@@ -79,8 +80,9 @@ def fit(given: Mapping[str, Any], command: str) -> None:
 def learn(model: Any, data: Data, out: Path, stopped: str) -> None:
     """Train in the folder, or go on there; when interrupted, say `stopped` and leave with code 130."""
     if (out / "run.json").is_file():
-        finished, log = (out / "config.json").is_file(), out / "metrics.jsonl"
-        epochs = len(log.read_bytes().splitlines()) if log.is_file() else 0
+        finished = (out / "config.json").is_file()
+        logs = [*out.glob("metrics.jsonl"), *out.glob("member-*/metrics.jsonl")]
+        epochs = sum(len(log.read_bytes().splitlines()) for log in logs)
         tell("fit.finished" if finished else "fit.resumes", out=out, epochs=epochs)
     try:
         with warnings.catch_warnings():  # what it would warn of is told with the result
@@ -180,7 +182,7 @@ def _task(given: Mapping[str, Any]) -> str:
     if "dataset" in given:
         return datasets.get(given["dataset"]).task
     if "parallel" in given or "target" in given:
-        return "translator"
+        return "transcriber" if "audio" in given else "translator"
     source = Path(given["source"])
     names = [one.name for one in source.iterdir()] if source.is_dir() else []
     # Of a folder, what is in it tells.
@@ -193,10 +195,15 @@ def _columns(kind: Any, names: Mapping[str, str]) -> dict[str, str]:
     for role in sorted(names.keys() - kind.roles.keys()):
         raise UnknownNameError.among(f"column of a {kind.task}", role, kind.roles)
     return {
-        role: names.get(role, own)
-        for role, own in kind.roles.items()
-        if role in names or role not in kind.optional
+        role: names.get(role, kind.roles[role]) for role in kind.roles if role in _needed(kind, names)
     }
+
+
+def _needed(kind: Any, names: Mapping[str, str]) -> set[str]:
+    """The roles that are named or have to be there; what is read has one column."""
+    first = next(iter(kind.roles))
+    needed = set(names) | (kind.roles.keys() - set(kind.optional))
+    return needed - ({first} if first not in names and set(kind.senses) & set(names) else set())
 
 
 def _more(pairs: Any) -> dict[str, Any]:
@@ -241,9 +248,11 @@ def _of_file(given: Mapping[str, Any], kind: Any, command: str) -> Data:
         train = read(given["source"], **reading)
     dev = read(given["dev"], **reading) if "dev" in given else None
     columns = _columns(kind, {role: given[role] for role in _every_role() & given.keys()})
+    columns = kind.settled(columns, train.names)
     own = kind.roles.get("series")
-    if own in train.names and "series" not in columns:
+    if kind.ordered and own in train.names and "series" not in columns:
         columns["series"] = own
+    train, dev = kind.arranged(train, columns), None if dev is None else kind.arranged(dev, columns)
     for rows in (train, train if dev is None else dev):
         for name in kind.used(columns):
             rows.column(name)  # what is missing shows before anything is written
@@ -263,17 +272,18 @@ def _of_dataset(given: Mapping[str, Any], kind: Any, command: str) -> Data:
             received=", ".join(f"--{one}" for one in odd),
             fix="leave these options out",
         )
-    dataset, language = datasets.get(name), given.get("language")
+    dataset, language = datasets.get(name, given.get("fold")), given.get("language")
     about = {
         "dataset": dataset.name,
         "licence": dataset.licence,
         "source": dataset.homepage,
         "language": language,
+        **({"fold": dataset.fold} if dataset.fold else {}),
         "command": command,
     }
     train, dev = (read(dataset.load(split, language)) for split in ("train", "dev"))
     named = {role: column for role, column in dataset.fields.items() if role in kind.roles}
-    if missing := sorted(kind.roles.keys() - set(kind.optional) - named.keys()):
+    if missing := sorted(_needed(kind, named) - named.keys()):
         raise SettingsError(
             f"The data set {name} is not made for a {kind.task}: it has no {', '.join(missing)}.",
             expected=f"the task {dataset.task}",
@@ -307,13 +317,14 @@ def _tell_data(data: Data, model: Any, given: Mapping[str, Any]) -> None:
 def _tell_result(model: Any, data: Data, out: Path) -> None:
     figures = model.figures_
     time = duration(60 * figures["minutes"])
-    best, epochs = figures["best_epoch"], figures["epochs"]
+    members, epochs = figures.get("members"), figures["epochs"]
     shown = [name for name in FIGURES if f"dev_{name}" in figures]
     for name in shown[:1]:
-        figure = say(f"figure.{name}")
-        tell(
-            "fit.done", figure=figure, value=figures[f"dev_{name}"], best=best, epochs=epochs, time=time
-        )
+        told = {"figure": say(f"figure.{name}"), "value": figures[f"dev_{name}"]}
+        if members:
+            tell("fit.done.ensemble", members=members, time=time, **told)
+        else:
+            tell("fit.done", best=figures["best_epoch"], epochs=epochs, time=time, **told)
     for name in shown[1:]:
         tell("fit.done.also", figure=say(f"figure.{name}"), value=figures[f"dev_{name}"])
     if not shown:
@@ -334,7 +345,7 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
         return
     if hasattr(model, "generate") and not model.bidirectional:
         tell("command", line=f"elman generate {run}")
-    column = data.train.column(data.columns[next(iter(model.roles))])
+    column = data.train.column(data.columns[model.reads(data.columns)])
     texts = (one if isinstance(one, str) else _joined(one) for one in column)
     plain = (one for one in texts if 0 < len(one) <= 60 and one.isprintable() and "'" not in one)
     if example := next(plain, None):

@@ -19,12 +19,13 @@ from elman.answers import (
     Tagged,
     TagReport,
     TextReport,
+    Transcript,
     Translation,
     Verse,
     VerseReport,
 )
 from elman.apps.messages import say
-from elman.inspection import Foretold, Step, Trace
+from elman.inspection import Foretold, Heard, Step, Trace
 
 LEVELS = "▁▂▃▄▅▆▇█"
 SHADES = "·░▒▓█"
@@ -34,6 +35,8 @@ BAR = 8
 NAIVE = ("naive", "seasonal_naive", "drift")
 """Forecasts that cost nothing."""
 BLANKS = {ord("\n"): "⏎", ord("\t"): "⇥", ord("\r"): "⏎"}
+ROWS = 24
+"""Of a recording, with its hundred steps a second, so many are shown."""
 ROOMY, NARROW = 100, 70
 """The widths from which gates have digits, and below which beliefs alone are shown."""
 
@@ -80,7 +83,7 @@ def answer(text: str, prediction: Prediction | Tagged | Translation | Verse, top
         lines = Text(text)
         for number, (found, score) in enumerate(prediction.ranking[:top]):
             lines.append("\n  → ").append(found, "" if number else "bold")
-            lines.append(f"  {score:.2f}", "dim")
+            lines.append("" if score is None else f"  {score:.2f}", "dim")
         return lines
     if isinstance(prediction, Tagged):
         return _tagged(prediction, top)
@@ -115,11 +118,14 @@ def _tagged(found: Tagged, top: int) -> Text:
 
 def kind(prediction: Any) -> str:
     """What the beliefs of a walk are about: the whole, each token's tag, or what is written."""
-    return {Tagged: "tag", Verse: "written"}.get(type(prediction), "belief")
+    return {Tagged: "tag", Verse: "written", Transcript: "said"}.get(type(prediction), "belief")
 
 
 def walk(
-    text: str, prediction: Prediction | Tagged | Verse, trace: Trace, width: int | None = None
+    text: str,
+    prediction: Prediction | Tagged | Translation | Verse,
+    trace: Trace,
+    width: int | None = None,
 ) -> Group:
     """A trace, a row for each token; a narrow terminal gets fewer columns."""
     width = width or Console().width
@@ -127,7 +133,9 @@ def walk(
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", style="dim", no_wrap=True)
     # Long names give way, numbers never do.
-    table.add_column(_line(say("walk.token")), style="bold", max_width=max(4, width // 7))
+    heard = isinstance(trace, Heard)
+    head = say("walk.time" if heard else "walk.token")
+    table.add_column(_line(head), style="bold", max_width=max(9 if heard else 4, width // 7))
     foretold = isinstance(trace.steps[0], Foretold)
     if foretold:
         table.add_column(say("walk.surprise"), justify="right", no_wrap=True)
@@ -137,15 +145,31 @@ def walk(
         table.add_column(head, justify="right", no_wrap=True)
     for gate in gates:
         table.add_column(gate, no_wrap=True, style="magenta")
-    for number, step in enumerate(trace.steps, 1):
+    names = _loudness(trace) if isinstance(trace, Heard) else [one.token for one in trace.steps]
+    for number in _rows(trace):
+        step = trace.steps[number - 1]
         shares = "\n".join(f"{bar(share)} {percent(share)}" for _, share in step.beliefs)
         figures = [f"{step.norm:.2f}", f"{step.change:.2f}"] if width >= NARROW else []
         for gate in gates:
             digits = f" {step.gates[gate]:.2f}" if width >= ROOMY else ""
             figures.append(level(step.gates[gate]) + digits)
         bits = [f"{step.surprise:.2f}"] if isinstance(step, Foretold) else []
-        table.add_row(f"O{number}", _line(step.token), *bits, _beliefs(step), shares, *figures)
+        table.add_row(f"O{number}", _line(names[number - 1]), *bits, _beliefs(step), shares, *figures)
     return Group(answer(text, prediction, 1), "", table)
+
+
+def _rows(trace: Trace) -> list[int]:
+    """The numbers of the steps that are shown, the last one among them."""
+    count = len(trace.steps)
+    if not isinstance(trace, Heard) or count <= ROWS:
+        return list(range(1, count + 1))
+    return [round(count * one / ROWS) for one in range(1, ROWS + 1)]
+
+
+def _loudness(trace: Heard) -> list[str]:
+    """The time of each step, with how loud it is beside the loudest and the softest."""
+    pairs = zip(trace.steps, trace.loudness.tolist(), strict=True)
+    return [f"{one.token} {level(share)}" for one, share in pairs]
 
 
 def aligned(alignment: Alignment, width: int | None = None) -> list[RenderableType]:
@@ -189,6 +213,7 @@ def _plain(token: str) -> str:
 def legend(trace: Trace, width: int | None = None, *, kind: str = "belief") -> Text:
     """What the columns of a walk mean; `kind` says what its beliefs are about."""
     kind = "next" if isinstance(trace.steps[0], Foretold) else kind
+    kind = "heard" if isinstance(trace, Heard) and kind == "belief" else kind
     lines = [say(f"walk.legend.{kind}", steps=len(trace.steps))]
     if (width or Console().width) >= NARROW:
         lines.append(say("walk.state"))

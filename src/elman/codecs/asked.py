@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+from elman.codecs.base import Pieces
 from elman.codecs.text import Text
-from elman.errors import DataError
+from elman.errors import DataError, SettingsError
 from elman.ragged import Ragged, joined
 
 MARK = "|"
@@ -36,6 +37,15 @@ class Asked(Text):
         text, question = (super(Asked, self).encode([pair[side] for pair in pairs]) for side in (0, 1))
         mark = self.between(len(pairs))
         return joined([question, mark, text, mark, question])
+
+    def is_one(self, source: Any) -> bool:
+        return isinstance(source, str | tuple)
+
+    def pieces(self) -> Pieces:
+        raise SettingsError(
+            "What answers questions cannot stream: it reads the question after the text.",
+            fix="train without questions",
+        )
 
     def tokens(self, text: Any) -> list[str]:
         """The tokens that a pair is read as."""

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+from elman.ragged import Ragged
+
 
 class Codec(ABC):
     """Raw values to numbers and back.
@@ -36,3 +38,60 @@ class Codec(ABC):
     @abstractmethod
     def restore(cls, config: dict[str, Any], files: dict[str, bytes]) -> Self:
         """The codec that gave this config and these files."""
+
+
+class Reader(Codec):
+    """A codec whose raw values become sequences of steps, each a row of numbers: what a network may read.
+
+    `encode(raw)` is `finish(prepare(raw))`. What can be done once is done in `prepare`; what is drawn at
+    random, and must never be outside of training, is in `finish(..., vary=True)`, from torch's generator.
+    """
+
+    features: int
+    """The numbers in a step."""
+
+    @classmethod
+    def suits(cls, one: Any) -> bool:
+        """Whether a raw value can be nothing else, so that no role has to be named for it."""
+        return False
+
+    @abstractmethod
+    def is_one(self, source: Any) -> bool:
+        """Whether this is one raw value, not a list of them."""
+
+    def prepare(self, raw: Sequence[Any]) -> Ragged:
+        """Raw values to what `finish` takes, examples in their order."""
+        return self.encode(raw)
+
+    def finish(self, xs: Ragged, *, vary: bool = False) -> Ragged:
+        """Steps as the network reads them; with `vary`, changed at random as training asks for."""
+        return xs
+
+    @abstractmethod
+    def names(self, one: Any) -> list[str]:
+        """A name for each step of a raw value, for people to read."""
+
+    @abstractmethod
+    def pieces(self) -> Pieces:
+        """What encodes one raw value that comes piece by piece."""
+
+
+class Pieces:
+    """One raw value that comes piece by piece: each piece's steps, by a function that needs no memory.
+
+    Called with a piece it gives a batch of one sequence; all of them together, with the steps of `finish`,
+    are the steps of the whole. A codec whose steps depend on what came before has its own subclass.
+    """
+
+    def __init__(self, encode: Any) -> None:
+        self._encode = encode
+
+    def __call__(self, piece: Any) -> Ragged:
+        return self._encode(piece)
+
+    def finish(self) -> Ragged | None:
+        """The steps that the end of the value completes, if it may complete any."""
+        return None
+
+    def reset(self) -> None:
+        """Forget what came before."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 
-from elman.codecs.base import Codec
+from elman.codecs.base import Pieces, Reader
 from elman.errors import DataError
 from elman.ragged import Ragged
 
 
-class Series(Codec):
+class Series(Reader):
     """Numbers, one or several a step, each feature brought to mean 0 and spread 1.
 
         x' = (x - mean) / spread        mean and spread over all steps of the training set
@@ -33,7 +34,7 @@ class Series(Codec):
         self.mean, self.spread = np.asarray(mean, np.float64), np.asarray(spread, np.float64)
 
     @property
-    def features(self) -> int:
+    def features(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The numbers in a step."""
         return len(self.mean)
 
@@ -59,12 +60,28 @@ class Series(Codec):
         arrays = [(one - self.mean) / self.spread for one in self._arrays(raw, self.features)]
         return Ragged.of([torch.from_numpy(one).to(torch.float32) for one in arrays])
 
+    def is_one(self, source: Any) -> bool:
+        return len(source) > 0 and isinstance(source[0], Real)
+
+    def names(self, one: Any) -> list[str]:
+        return [str(step) for step in np.asarray(one).tolist()]
+
+    def pieces(self) -> Pieces:
+        return Pieces(self._piece)
+
     def config(self) -> dict[str, Any]:
         return {"mean": self.mean.tolist(), "spread": self.spread.tolist()}
 
     @classmethod
     def restore(cls, config: dict[str, Any], files: dict[str, bytes]) -> Self:
         return cls(config["mean"], config["spread"])
+
+    def _piece(self, piece: Any) -> Ragged:
+        """One step or several, of a sequence that goes on."""
+        steps = np.asarray(piece)
+        if steps.ndim < 2 and steps.size % self.features == 0:
+            steps = steps.reshape(-1, self.features)
+        return self.encode([steps])
 
     def _arrays(self, raw: Sequence[Any], features: int | None) -> list[np.ndarray]:
         found = [_steps(one, number) for number, one in enumerate(raw, 1)]

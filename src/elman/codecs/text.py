@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from elman.codecs.base import Codec
+from elman.codecs.base import Pieces, Reader
 from elman.errors import DataError, MissingExtraError
 from elman.layers.embedding import UNKNOWN
 from elman.ragged import Ragged, offsets_of
@@ -58,7 +58,7 @@ class TextSettings(Settings):
     vectors: str | None = None
 
 
-class Text(Codec):
+class Text(Reader):
     """Text to tokens, and each token to its number and those of its characters.
 
     The tokenizers are Hugging Face's. With `words`, a run of letters is a token and so is each
@@ -149,6 +149,15 @@ class Text(Codec):
         values = np.concatenate(rows) if rows else np.zeros((0, 1 + self.width), np.int32)
         return Ragged(torch.from_numpy(values), offsets_of(torch.tensor(lengths, dtype=torch.int64)))
 
+    def is_one(self, source: Any) -> bool:
+        return isinstance(source, str)
+
+    def names(self, one: Any) -> list[str]:
+        return self.tokens(one)
+
+    def pieces(self) -> Pieces:
+        return Pieces(lambda piece: self.encode([piece]))
+
     def between(self, count: int) -> Ragged:
         """A mark to stand between two texts, for each of so many: one step, numbered as `</s>` is."""
         steps = torch.zeros(count, 1 + self.width, dtype=torch.int32)
@@ -194,6 +203,11 @@ class Text(Codec):
     def letters(self) -> int:
         """The number of characters, the four marks included."""
         return END + 1 + len(self.alphabet)
+
+    @property
+    def features(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The numbers of a token: its own, and those that spell it."""
+        return 1 + self.width
 
     @property
     def width(self) -> int:

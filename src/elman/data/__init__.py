@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from elman.data.batching import Batches
+from elman.data.folders import located
 from elman.data.labelling import labelled
 from elman.data.pairs import paired
 from elman.data.reading import read
@@ -23,6 +24,7 @@ __all__ = [
     "Windows",
     "holdout",
     "labelled",
+    "located",
     "paired",
     "read",
     "read_vectors",

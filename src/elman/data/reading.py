@@ -10,6 +10,7 @@ from typing import Any
 from elman.data.conll import read_conll, read_conllu
 from elman.data.delimited import read_csv, read_tsv, read_tsv_unquoted
 from elman.data.files import existing_file
+from elman.data.folders import read_folder
 from elman.data.frames import of_object
 from elman.data.jsonl import read_jsonl
 from elman.data.parquet import read_parquet
@@ -37,8 +38,9 @@ def read(source: Any, *, format: str | None = None, encoding: str | None = None)
 
     Args:
         source: the path of a `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.parquet`, `.conllu`, `.conll` or `.txt`
-            file; a folder of MIDI and ABC files, or one such file (a column `piece`); a dict of columns; a
-            list of dicts; a pandas or polars DataFrame; a pyarrow Table; or Records, given back.
+            file; a folder whose folders are labels and hold recordings (columns `audio` and `label`); a
+            folder of MIDI and ABC files, or one such file (a column `piece`); a dict of columns; a list of
+            dicts; a pandas or polars DataFrame; a pyarrow Table; or Records, given back.
         format: `csv`, `tsv`, `tsv-unquoted` (quotes are plain characters), `jsonl`, `ndjson`, `parquet`,
             `conllu`, `conll`, `txt` (one text), `lines` (a text a line); the suffix decides if not given.
         encoding: of a text file, such as `gb18030`; a byte order mark and UTF-8 are known without it.
@@ -56,9 +58,12 @@ def read(source: Any, *, format: str | None = None, encoding: str | None = None)
     Records(2 rows of 'text', 'label' from python)
     """
     if isinstance(source, str | os.PathLike):
-        pieces = None if format else read_pieces(source)
-        if pieces is not None:
-            return pieces
+        folder = Path(os.path.expanduser(source))
+        found = read_folder(folder) if format is None and os.path.isdir(folder) else None
+        if found is None and format is None:
+            found = read_pieces(source)
+        if found is not None:
+            return found
         path = existing_file(source)
         records = _FORMATS[_format(path, format)](path, encoding)
     else:

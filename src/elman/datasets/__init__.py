@@ -17,19 +17,23 @@ from elman.datasets.base import Dataset, Source
 __all__ = ["Dataset", "Source", "get", "load"]
 
 
-def get(name: str) -> Dataset:
+def get(name: str, fold: str | None = None) -> Dataset:
     """The data set of that name, which knows its source, licence, splits and columns.
+
+    Where there are several ways to split it, `fold` names one.
 
     >>> get("clinc150").licence
     'CC-BY-3.0'
 
     Raises:
-        UnknownNameError: no data set of that name.
+        UnknownNameError: no data set, or no fold of it, of that name.
     """
-    return registry.get("datasets", name)()
+    return registry.get("datasets", name)(fold)
 
 
-def load(name: str, split: str, language: str | None = None) -> dict[str, list[Any]]:
+def load(
+    name: str, split: str, language: str | None = None, fold: str | None = None
+) -> dict[str, list[Any]]:
     """The columns of one split of a data set, all of the same length.
 
     >>> columns = load("home-assistant", "train", language="en")
@@ -37,7 +41,7 @@ def load(name: str, split: str, language: str | None = None) -> dict[str, list[A
     ['label', 'text']
 
     Raises:
-        UnknownNameError: no data set, split or language of that name.
+        UnknownNameError: no data set, split, language or fold of that name.
         DataError: the files cannot be had, or are not those the checksum names.
     """
-    return get(name).load(split, language)
+    return get(name, fold).load(split, language)

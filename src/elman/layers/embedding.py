@@ -14,6 +14,16 @@ UNKNOWN = 1
 """The number of the unknown word and of the unknown character; 0 is padding."""
 
 
+class Table(nn.Embedding):
+    """A row for each number, which is only ever read by its number: nothing else is made of the weights.
+
+    That is what lets `elman.optimizer` leave alone the rows that no batch has read.
+
+    >>> Table(10, 4)(torch.tensor([3, 3])).shape
+    torch.Size([2, 4])
+    """
+
+
 class Embedding(nn.Module):
     """A vector for each token: its row in a table, joined by a vector made from its characters.
 
@@ -48,7 +58,7 @@ class Embedding(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.words = nn.Embedding(vocabulary, size)
+        self.words = Table(vocabulary, size)
         nn.init.normal_(self.words.weight, std=0.1)
         self.characters = characters
         self.word_dropout, self.dropout = word_dropout, dropout

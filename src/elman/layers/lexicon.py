@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman.layers.embedding import UNKNOWN
+from elman.layers.embedding import UNKNOWN, Table
 from elman.ragged import Ragged, offsets_of
 
 
@@ -42,7 +42,7 @@ class Lexicon(nn.Module):
     ) -> None:
         super().__init__()
         self.size, self.vocabulary, self.dropout = size, vocabulary, dropout
-        self.rows = nn.Embedding(vocabulary, size)
+        self.rows = (nn.Embedding if tied else Table)(vocabulary, size)
         nn.init.normal_(self.rows.weight, std=0.1)
         self.join = nn.Linear(features, size)
         self.bias = nn.Parameter(torch.zeros(vocabulary))

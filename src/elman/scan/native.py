@@ -23,7 +23,7 @@ from elman.cells.lstm import LSTM
 from elman.cells.rnn import RNN
 from elman.cells.rnn_relu import RNNReLU
 from elman.ragged import Ragged
-from elman.scan import arguments, library, second_order
+from elman.scan import arguments, eager, library, second_order
 from elman.scan.reference import Scan
 
 _CELLS: dict[str, type[Cell]] = {"rnn": RNN, "rnn-relu": RNNReLU, "lstm": LSTM, "gru": GRU}
@@ -56,10 +56,16 @@ def run(
     weights = [one for cell in cells for one in cell.weights.values()]
     x = xs.values.to(weights[0].dtype)
     state = tuple(one.to(x.dtype) for one in state)
-    keep = bool(record) or _differentiable(x, *weights, *state)
-    outputs, h, c, gates, memory, _ = torch.ops.elman.recurrent(
-        x, xs.offsets, weights, list(state), name, bias, reverse, keep
-    )
+    wanted = _differentiable(x, *weights, *state)
+    keep, settings = bool(record) or wanted, (name, bias, reverse)
+    if not eager.unwatched([x, xs.offsets, *weights, *state]):
+        found = torch.ops.elman.recurrent(x, xs.offsets, weights, list(state), *settings, keep)
+    elif wanted:
+        count = len(weights)
+        found = eager.Differentiable.apply(_PASSES, settings, count, x, xs.offsets, *weights, *state)
+    else:
+        found = _recurrent(x, xs.offsets, weights, list(state), *settings, keep)
+    outputs, h, c, gates, memory, _ = found
     trace: dict[str, Ragged] = {}
     for n, cell in enumerate(cells if record else ()):
         known = dict(zip(cell.blocks, gates[n].chunk(len(cell.blocks), -1), strict=True))
@@ -281,6 +287,8 @@ def _gradient(ctx: Any, grad_outputs: Any, grad_h: Any, grad_c: Any, *_: Any) ->
     states, found = grads[: len(initial)], grads[len(initial) :]
     return (grad_x if ctx.need_x else None, None, list(found), list(states), None, None, None, None)
 
+
+_PASSES = (_recurrent, _recurrent_backward, torch.ops.elman.recurrent_backward)
 
 _operators.impl("recurrent", _recurrent, "CPU")
 _operators.impl("recurrent_backward", _recurrent_backward, "CPU")

@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any, ClassVar, Self
 
 from torch import nn
 
 from elman import registry, runs, storage
-from elman.data import Records, holdout
-from elman.decoding.base import Decoding
+from elman.data import Records, holdout, located
+from elman.ensemble import Ensemble
 from elman.errors import NotFittedError, SettingsError
-from elman.settings import Settings
+from elman.parameters import Parameters
 from elman.storage import Saved
 from elman.training import Place, Problem, Training, fit, is_main, seeded
 
 Prepare = Callable[[Any], None]
 """What is done to a network before it learns: pretrained vectors are put in, say."""
 
+PARTICULAR = {"consistency": 0.0, "ensemble": 1}
+"""What of `Training` only some tasks know, and what leaves it out."""
 
-class Estimator(ABC):
+
+class Estimator(Parameters, ABC):
     """The base of all tasks: `fit` hands its arguments to `_fit`, and the hooks say what is particular.
 
         source > _examples > _learn_codecs > _encoded > _network > _problem > training.fit
 
-    A constructor only stores its arguments, under their own names; whatever `fit` learns has a name
-    that ends in `_`. That is what `sklearn.base.clone` and `GridSearchCV` rely on.
+    A constructor only stores its arguments, under their own names (`Parameters`); whatever `fit` learns has a
+    name that ends in `_`.
 
     Attributes of a class:
         task, structure: its names in a saved model. kind: `classifier`, `regressor`, ... for scikit-learn.
         roles: what a row holds: for each role the name that its column has unless another is given. The
             first is what is read, and what `predict` is asked.
         optional: roles that only play where a column is named for them.
+        senses: those of them that stand in for the first: what is read by another codec, a sound or a
+            picture. Each is the name of its codec and of the argument that holds the codec's settings.
         answers: the role whose distinct values are worth counting, if any.
-        consistent: whether its loss knows `Training.consistency`.
+        knows: what of `Training` only some tasks know: `consistency` a loss, `ensemble` a network.
         ordered: whether rows follow each other in time, so that the last of them are set aside for dev.
         codecs: the codecs, each the attribute `name_` after `fit`, None where it plays no part.
 
@@ -46,12 +51,12 @@ class Estimator(ABC):
     """
 
     task: ClassVar[str]
-    kind: ClassVar[str]
     structure: ClassVar[str]
     roles: ClassVar[Mapping[str, str]]
     optional: ClassVar[tuple[str, ...]] = ()
+    senses: ClassVar[tuple[str, ...]] = ()
     answers: ClassVar[str | None] = None
-    consistent: ClassVar[bool] = False
+    knows: ClassVar[frozenset[str]] = frozenset()
     ordered: ClassVar[bool] = False
     codecs: ClassVar[tuple[str, ...]]
 
@@ -78,12 +83,13 @@ class Estimator(ABC):
             out: the run's folder, if there is to be one.
             about: facts for the model card.
         """
-        if self.training.consistency and not self.consistent:
-            raise SettingsError(
-                f"The loss of a {self.task} does not know consistency.",
-                received=f"consistency={self.training.consistency}",
-                fix="leave it at 0",
-            )
+        for name, none in PARTICULAR.items():
+            if (given := getattr(self.training, name)) != none and name not in self.knows:
+                raise SettingsError(
+                    f"A {self.task} does not know {name}.",
+                    received=f"{name}={given}",
+                    fix=f"leave it at {none}",
+                )
         vars(self).pop("network_", None)  # a fit that fails must not leave half of two models
         self.columns_ = {role: name for role, name in columns.items() if name is not None}
         self.about_ = dict(about or {})
@@ -101,22 +107,62 @@ class Estimator(ABC):
             ]
             identity = {"task": self.task, **self._config(), "data": runs.checksum(both)}
             runs.begin(folder, identity, {**self.columns_, **self.about_})
-        with seeded(self.training.seed):
-            self.network_ = self._network()
-            if prepare is not None:
-                prepare(self.network_)
-            self._learn(self._problem(*examples), folder)
+        self._learn(examples, prepare, folder)
         if folder is not None and is_main():
             self.save(folder)
         return self
 
-    def _learn(self, problem: Problem, folder: Path | None) -> None:
-        """Train the network and note how it went."""
-        place = fit(self.network_, problem, self.training, folder)
-        self.history_, self.figures_ = place.history, _figures(place)
+    def _learn(self, examples: tuple[Any, Any], prepare: Prepare | None, folder: Path | None) -> None:
+        """Train the network, or each of an ensemble, and note how it went."""
+        members, places = [], []
+        problem: Any = None
+        for number in range(self.training.ensemble):
+            training = self.training.of_member(number)
+            with seeded(training.seed):
+                self.network_ = self._network()
+                if prepare is not None:
+                    prepare(self.network_)
+                problem = self._problem(*examples)
+                own = (
+                    folder / f"member-{number + 1}" if folder and self.training.ensemble > 1 else folder
+                )
+                places.append(fit(self.network_, problem, training, own))
+            members.append(self.network_)
+        self.history_ = [line for place in places for line in place.history]
+        self.figures_ = _figures(places[0])
+        if len(members) > 1:
+            self.network_ = Ensemble(members).eval()
+            self.figures_ = _joined(places, problem.evaluate and problem.evaluate(self.network_))
 
     def _rows(self, source: Any) -> Records:
         return self._examples(*source) if isinstance(source, tuple) else self._examples(source)
+
+    @classmethod
+    def reads(cls, columns: Mapping[str, str]) -> str:
+        """The role of what is read: the sense that a column is named for, else the first."""
+        return next((one for one in cls.senses if one in columns), next(iter(cls.roles)))
+
+    @classmethod
+    def settled(cls, columns: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+        """The columns, where the one of what is read is not among the names and the usual one of a sense is.
+
+        So a folder of recordings needs no column to be named, nor a data set of them.
+        """
+        first = next(iter(cls.roles))
+        there = [one for one in cls.senses if cls.roles[one] in names]
+        if columns.get(first) != cls.roles[first] or columns[first] in names or not there:
+            return dict(columns)
+        return {there[0]: cls.roles[there[0]], **{k: v for k, v in columns.items() if k != first}}
+
+    @classmethod
+    def arranged(cls, rows: Records, columns: Mapping[str, str]) -> Records:
+        """Rows as they are learned from, of rows as they are read: the same, where a task does not say else."""
+        return rows
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether a string that is asked is the path of a file."""
+        return self.reads(self.columns_) in self.senses
 
     @classmethod
     def used(cls, columns: Mapping[str, str]) -> list[str]:
@@ -134,8 +180,10 @@ class Estimator(ABC):
         return [None] * len(rows)
 
     def asked(self, rows: Records, column: str | None = None) -> list[Any]:
-        """What `predict` takes, of rows: what stands in a column, that of the first role if None."""
-        return list(rows.column(column or self.columns_[next(iter(self.roles))]))
+        """What `predict` takes, of rows: what stands in a column, that of what is read if None."""
+        name = column or self.columns_[self.reads(self.columns_)]
+        rows = self.arranged(rows, self.columns_)
+        return list((located(rows, name) if self.reads_files else rows).column(name))
 
     @abstractmethod
     def _examples(self, source: Any, y: Any = None) -> Records:
@@ -161,63 +209,6 @@ class Estimator(ABC):
     def _facts(self) -> dict[str, Any]:
         """What the model card says of the network."""
 
-    # --- parameters ---
-
-    @classmethod
-    def _names(cls) -> list[str]:
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-
-    @classmethod
-    def settings(cls) -> dict[str, Settings]:
-        """The arguments that are settings objects, with the defaults that this task has for them."""
-        defaults = {
-            name: one.default for name, one in inspect.signature(cls.__init__).parameters.items()
-        }
-        return {name: one for name, one in defaults.items() if isinstance(one, Settings)}
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - scikit-learn's signature
-        """The constructor's arguments by name."""
-        return {name: getattr(self, name) for name in self._names()}
-
-    def set_params(self, **params: Any) -> Self:
-        """Change constructor arguments; `training__epochs=3` changes one field of a settings object.
-
-        Raises:
-            SettingsError: no argument of that name.
-        """
-        for name, value in params.items():
-            outer, _, inner = name.partition("__")
-            if outer not in self._names():
-                raise SettingsError(
-                    f"{type(self).__name__} has no parameter {outer!r}.",
-                    expected=", ".join(self._names()),
-                    received=name,
-                )
-            if inner:
-                now = getattr(self, outer)
-                value = type(now)(**now.model_dump(exclude_unset=True) | {inner: value})
-            setattr(self, outer, value)
-        return self
-
-    def _config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON."""
-        return {
-            name: value.model_dump() if isinstance(value, Settings) else value
-            for name, value in self.get_params().items()
-        }
-
-    @classmethod
-    def _of_config(cls, config: dict[str, Any]) -> Self:
-        """The estimator, not fitted, with the arguments that `_config` gave."""
-        kinds = {name: type(one) for name, one in cls.settings().items()}
-        found = dict(config)
-        for name in kinds.keys() & config.keys():
-            kind, value = kinds[name], config[name]
-            if issubclass(kind, Decoding):  # of any kind, whatever the default is
-                kind = registry.get("decoding", value["method"])
-            found[name] = kind(**value)
-        return cls(**found)
-
     # --- keeping ---
 
     def save(self, folder: str | Path) -> Path:
@@ -232,10 +223,15 @@ class Estimator(ABC):
 
     def _saved(self) -> Saved:
         """The config, weights and files that `restore` needs."""
-        facts = self._facts() | {
-            "Parameters": sum(one.numel() for one in self.network_.parameters()),
-            "Seed": self.training.seed,
-        }
+        many = {"Ensemble": f"{self.training.ensemble} networks"} if self.training.ensemble > 1 else {}
+        facts = (
+            self._facts()
+            | many
+            | {
+                "Parameters": sum(one.numel() for one in self.network_.parameters()),
+                "Seed": self.training.seed,
+            }
+        )
         card = runs.card(f"A {self.task} made with elman", facts, self.figures_, self.about_)
         files = {"metrics.json": runs.pretty(self.figures_), "README.md": card.encode()}
         codecs: dict[str, Any] = {}
@@ -270,12 +266,13 @@ class Estimator(ABC):
             setattr(self, f"{name}_", codec)
         self.figures_, self.history_ = json.loads(saved.files["metrics.json"]), []
         self._recall(saved)
-        self.network_ = self._network()
+        members = [self._network() for _ in range(self.training.ensemble)]
+        self.network_ = members[0] if len(members) == 1 else Ensemble(members)
         self.network_.load_state_dict(saved.tensors)
         self.network_.eval()
         return self
 
-    def _recall(self, saved: Saved) -> None:  # noqa: B027 - most have nothing
+    def _recall(self, saved: Saved) -> None:
         """Take from a saved model what `_saved` put there beside the rest; the codecs are there already."""
 
     def _check_fitted(self) -> None:
@@ -290,29 +287,6 @@ class Estimator(ABC):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
 
-    def __sklearn_tags__(self) -> Any:
-        """What scikit-learn asks of an estimator; called by scikit-learn only."""
-        from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
-
-        return Tags(
-            estimator_type=self.kind,  # pyright: ignore[reportArgumentType]
-            target_tags=TargetTags(required=True),
-            classifier_tags=ClassifierTags() if self.kind == "classifier" else None,
-            regressor_tags=RegressorTags() if self.kind == "regressor" else None,
-            input_tags=InputTags(two_d_array=False, string=True),
-        )
-
-    def __repr__(self) -> str:
-        defaults = {
-            name: one.default for name, one in inspect.signature(type(self).__init__).parameters.items()
-        }
-        changed = [
-            f"{name}={value!r}"
-            for name, value in self.get_params().items()
-            if value != defaults.get(name)
-        ]
-        return f"{type(self).__name__}({', '.join(changed)})"
-
 
 def _file(codec: str, name: str) -> str:
     """The name of a codec's file in a saved model; those of the input have none before it."""
@@ -323,14 +297,29 @@ def _figures(place: Place) -> dict[str, float]:
     """How the best epoch did on the training rows and on dev, and what it took."""
     best = place.history[place.best_epoch - 1]
     skipped = ("epoch", "step", "loss", "learning_rate")
-    found = {"train_loss": best["loss"]}
-    found |= {
-        name if name.startswith("dev_") else f"dev_{name}": value
-        for name, value in best.items()
-        if name not in skipped
-    }
+    found = {"train_loss": best["loss"]} | _dev(
+        {name: value for name, value in best.items() if name not in skipped}
+    )
     return found | {
         "epochs": place.epoch,
         "best_epoch": place.best_epoch,
         "minutes": place.seconds / 60,
     }
+
+
+def _joined(places: Sequence[Place], dev: Mapping[str, float] | None) -> dict[str, float]:
+    """How an ensemble did: the members on the training rows, all together on dev, and what it took."""
+    each = [_figures(place) for place in places]
+    return (
+        {"train_loss": mean(one["train_loss"] for one in each)}
+        | _dev(dev or {})
+        | {
+            "members": len(places),
+            "epochs": sum(place.epoch for place in places),
+            "minutes": sum(place.seconds for place in places) / 60,
+        }
+    )
+
+
+def _dev(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name if name.startswith("dev_") else f"dev_{name}": one for name, one in figures.items()}

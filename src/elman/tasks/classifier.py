@@ -1,9 +1,8 @@
-"""One label for a whole sequence: intents, sentiment, topics, patterns in numbers, answers to questions."""
+"""One label for a whole sequence: intents, sentiment, spoken words, patterns, answers to questions."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,12 +14,15 @@ from torch.nn import functional as F
 from elman import metrics
 from elman.answers import Prediction, Predictions, Report
 from elman.codecs.asked import Asked
+from elman.codecs.audio import Audio, AudioSettings
+from elman.codecs.base import Reader
 from elman.codecs.label import Label
 from elman.codecs.series import Series
 from elman.codecs.text import Text, TextSettings
-from elman.data import Batches, Records, labelled, read_vectors
+from elman.data import Batches, Records, labelled, located, read, read_vectors
+from elman.data.readings import gathered
 from elman.errors import DataError, SettingsError
-from elman.inspection import Trace, look
+from elman.inspection import Heard, Trace, look
 from elman.layers.embedding import Embedding, character_reader
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
@@ -31,7 +33,7 @@ from elman.training import Problem, Training
 
 
 class Classifier(Estimator):
-    """Names the class of a sequence: of a text, or of a sequence of numbers.
+    """Names the class of a sequence: of a text, of a recording, or of a sequence of numbers.
 
         h[t] = cell(h[t-1], x[t])        p(label) = softmax(W_y·pool(h[1] … h[T]) + b_y)
 
@@ -41,7 +43,8 @@ class Classifier(Estimator):
         num_layers: layers of recurrence.
         bidirectional: whether to read from the end as well.
         pooling: `last`, `max`, `mean` or `attention`: what the answer is made from.
-        text: how text becomes vectors; ignored for numbers.
+        text: how text becomes vectors; ignored for what is no text.
+        audio: how sound becomes numbers; ignored for what is no sound.
         training: how the network is trained, with the seed.
 
     Attributes after `fit`:
@@ -57,13 +60,21 @@ class Classifier(Estimator):
     task: ClassVar[str] = "classifier"
     kind: ClassVar[str] = "classifier"
     structure: ClassVar[str] = "n-to-one"
-    roles: ClassVar[Mapping[str, str]] = {"text": "text", "label": "label", "question": "question"}
-    optional: ClassVar[tuple[str, ...]] = ("question",)
+    roles: ClassVar[Mapping[str, str]] = {
+        "text": "text",
+        "label": "label",
+        "question": "question",
+        "audio": "audio",
+        "series": "series",
+        "time": "time",
+    }
+    optional: ClassVar[tuple[str, ...]] = ("question", "audio", "series", "time")
+    senses: ClassVar[tuple[str, ...]] = ("audio",)
     answers: ClassVar[str | None] = "label"
-    consistent: ClassVar[bool] = True
+    knows: ClassVar[frozenset[str]] = frozenset({"consistency", "ensemble"})
     codecs: ClassVar[tuple[str, ...]] = ("input", "label")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings for each kind of input
         self,
         cell: str = "gru",
         hidden_size: int = 128,
@@ -72,11 +83,12 @@ class Classifier(Estimator):
         bidirectional: bool = False,
         pooling: str = "attention",
         text: TextSettings = TextSettings(),  # noqa: B008 - frozen
+        audio: AudioSettings = AudioSettings(),  # noqa: B008 - frozen
         training: Training = Training(),  # noqa: B008 - frozen
     ) -> None:
         self.cell, self.hidden_size, self.num_layers = cell, hidden_size, num_layers
         self.bidirectional, self.pooling = bidirectional, pooling
-        self.text, self.training = text, training
+        self.text, self.audio, self.training = text, audio, training
 
     # --- learning ---
 
@@ -88,6 +100,9 @@ class Classifier(Estimator):
         text: str = "text",
         label: str = "label",
         question: str | None = None,
+        audio: str | None = None,
+        series: str | None = None,
+        time: str | None = None,
         dev: Any = None,
         out: str | Path | None = None,
         about: Mapping[str, Any] | None = None,
@@ -95,12 +110,18 @@ class Classifier(Estimator):
         """Train on labelled sequences.
 
         Args:
-            source: a file (CSV, TSV, JSONL, Parquet), a data frame, a dict of columns, or, with `y`, a
-                list of sequences: strings, lists of numbers, or pairs of a text and a question.
+            source: a file (CSV, TSV, JSONL, Parquet), a data frame, a dict of columns, a folder of
+                recordings whose folders are labels, or, with `y`, a list of sequences: strings, lists of
+                numbers, pairs of a text and a question, or of samples and their rate.
             y: their labels, where `source` holds none.
             text: the column of sequences.
             label: the column of labels.
             question: the column of questions about the texts, to which the labels are the answers.
+            audio: the column of recordings, instead of `text`: paths, as they are seen from the file that
+                they are written in, or pairs of samples and their rate.
+            series: the column that tells sequences apart, where each row of `source` is one moment of one
+                (see `data.readings`); what is in no other column that is named are its channels.
+            time: the column of its times; rows as they come if None.
             dev: what the best epoch is chosen on: like `source`, or a pair `(sequences, labels)`. A tenth
                 of `source` is set aside, label by label, if it is None.
             out: a folder for the run: checkpoints, figures, the model. A run that was interrupted there
@@ -112,15 +133,31 @@ class Classifier(Estimator):
             TrainingError: the loss is not finite, or the folder holds another run.
         """
         given = source if y is None else (source, y)
-        columns = {"text": text, "label": label, "question": question}
+        columns = {"text": None if audio else text, "label": label, "question": question, "audio": audio}
+        columns |= {"series": series, "time": time}
         return self._fit(given, columns, dev=dev, out=out, about=about)
+
+    @classmethod
+    def arranged(cls, rows: Records, columns: Mapping[str, str]) -> Records:
+        long = "series" in columns and columns["text"] not in rows.names
+        return gathered(rows, columns) if long else rows
 
     @classmethod
     def strata(cls, rows: Records, columns: Mapping[str, str]) -> Sequence[Hashable]:
         return rows.column(columns["label"])
 
     def _examples(self, source: Any, y: Any = None) -> Records:
-        return labelled(source, y, **self.columns_)
+        if y is None:
+            source = self.arranged(read(source), self.columns_)
+            self.columns_ = self.settled(self.columns_, source.names)
+        columns, role = dict(self.columns_), self.reads(self.columns_)
+        for long in ("series", "time"):
+            columns.pop(long, None)
+        rows = labelled(source, y, text=columns.pop(role), **columns)
+        column = self.columns_[role]
+        if Audio.suits(rows.column(column)[0]):
+            role, self.columns_ = "audio", {"audio": column, **columns}
+        return located(rows, column) if role in self.senses else rows
 
     def asked(self, rows: Records, column: str | None = None) -> list[Any]:
         questions = self.columns_.get("question")
@@ -138,20 +175,20 @@ class Classifier(Estimator):
         return np.array(self.label_.labels)
 
     def _encoded(self, rows: Records) -> tuple[Ragged, Tensor]:
-        """The steps and the label's number of each row; one past the last for a label never seen."""
-        text, label = self.columns_["text"], self.columns_["label"]
-        xs = self.input_.encode(self.asked(rows))
+        """Steps before they are finished, and the label's number; one past the last for a label never seen."""
+        xs = self.input_.prepare(self.asked(rows))
         rows.refuse(
-            text,
+            self.columns_[self.reads(self.columns_)],
             torch.nonzero(xs.lengths == 0).flatten().tolist(),
             "have nothing to read",
-            expected="at least one token, or one number",
+            expected="at least one token, one number, or 25 ms of sound",
             fix="fill these rows or take them out",
         )
-        return xs, self._numbers(rows.column(label))
+        return xs, self._numbers(rows.column(self.columns_["label"]))
 
     def _problem(self, train: tuple[Ragged, Tensor], dev: tuple[Ragged, Tensor]) -> Problem:
         (xs, ys), (held, truth) = train, dev
+        held, finish = self.input_.finish(held), self.input_.finish
         smoothing, agreement = self.training.label_smoothing, self.training.consistency
 
         def loss(model: Any, batch: tuple[Ragged, Tensor]) -> Tensor:
@@ -172,13 +209,15 @@ class Classifier(Estimator):
 
         return Problem(
             lengths=xs.lengths.tolist(),
-            batch=lambda chosen: (xs[chosen], ys[chosen]),
+            batch=lambda chosen: (finish(xs[chosen], vary=True), ys[chosen]),
             loss=loss,
             evaluate=evaluate if len(held) else None,
         )
 
-    def _input(self, raw: Sequence[Any]) -> tuple[Text | Series, tuple[Tensor, Tensor] | None]:
+    def _input(self, raw: Sequence[Any]) -> tuple[Reader, tuple[Tensor, Tensor] | None]:
         """The codec that suits the sequences, and pretrained rows for its table if there are any."""
+        if self.reads(self.columns_) == "audio":
+            return Audio(self.audio, causal=not self.bidirectional).fit(raw), None
         if "question" in self.columns_:
             return Asked(self.text).fit(raw), None
         if not isinstance(raw[0], str):
@@ -198,9 +237,8 @@ class Classifier(Estimator):
 
     def _network(self) -> NToOne:
         training, codec = self.training, self.input_
-        if isinstance(codec, Series):
-            inputs, size = torch.nn.Identity(), codec.features
-        else:
+        inputs, size = torch.nn.Identity(), codec.features
+        if isinstance(codec, Text):
             inputs = self._embedding(codec)
             size = inputs.output_size
         recurrent = Recurrent(
@@ -226,14 +264,15 @@ class Classifier(Estimator):
     def predict(self, source: Any) -> Any:
         """The label of one sequence, or of each in a list.
 
-        A string, a pair (text, question) or a single sequence of numbers gives a `Prediction`; a list gives
-        `Predictions`, a list that is also an array of labels. A text without a token has no steps: the
-        answer is what the network holds likely before it reads anything.
+        A string, a pair (text, question), a recording or a single sequence of numbers gives a `Prediction`; a
+        list gives `Predictions`, a list that is also an array of labels. A text without a token, and a
+        recording shorter than 25 ms, have no steps: the answer is what the network holds likely before it
+        reads anything.
         """
-        if not hasattr(source, "__len__"):
+        self._check_fitted()
+        if not hasattr(source, "__len__") and not hasattr(source, "__fspath__"):
             raise DataError("This is no sequence, and no list of them.", received=repr(source)[:80])
-        pair = isinstance(source, tuple) and "question" in self.columns_
-        single = pair or isinstance(source, str) or (len(source) > 0 and isinstance(source[0], Real))
+        single = self.input_.is_one(source)
         answers = self._predictions(self.decision_function([source] if single else source).softmax(-1))
         return answers[0] if single else answers
 
@@ -285,38 +324,31 @@ class Classifier(Estimator):
     def inspect(self, sequence: Any, top: int = 3) -> Trace:
         """What the network believed after each step, and what its state and gates did."""
         self._check_fitted()
-        xs = self.input_.encode([sequence])
-        if isinstance(self.input_, Text):
-            tokens = self.input_.tokens(sequence)
-        else:
-            tokens = [str(step) for step in np.asarray(sequence).tolist()]
-        return look(self.network_, xs, tokens, self.label_.labels, top)
+        codec = self.input_
+        raw = codec.prepare([sequence])
+        trace = look(self.network_, codec.finish(raw), codec.names(sequence), self.label_.labels, top)
+        if not isinstance(codec, Audio):
+            return trace
+        return Heard(**vars(trace), frames=raw.values.numpy(), ends=codec.ends(len(raw.values)))
 
     def stream(self) -> Stream[Prediction]:
         """A session that reads piece by piece in constant memory.
 
+        A piece of text is a token or several, one of numbers a step or several. One of sound is any number of
+        samples, at the rate `input_.rate` or, as a pair, at their own; there is an answer every 10 ms.
+
         Raises:
-            SettingsError: the network reads backwards too, or answers questions, which come last.
+            SettingsError: the network reads backwards too, or answers questions, which come last, or what it
+                reads is normalised by the whole of it.
         """
         self._check_fitted()
-        codec = self.input_
-        if self.bidirectional or isinstance(codec, Asked):
+        if self.bidirectional:
             raise SettingsError(
-                "A bidirectional network cannot stream: its first output needs the last input."
-                if self.bidirectional
-                else "What answers questions cannot stream: it reads the question after the text.",
-                fix="train with bidirectional=False, and without questions",
+                "A bidirectional network cannot stream: its first output needs the last input.",
+                fix="train with bidirectional=False",
             )
-
-        def encode(piece: Any) -> Ragged:
-            if isinstance(codec, Text):
-                return codec.encode([piece])
-            steps = np.asarray(piece)
-            if steps.ndim < 2 and steps.size % codec.features == 0:
-                steps = steps.reshape(-1, codec.features)
-            return codec.encode([steps])
-
-        return Stream(self.network_, encode, lambda logits: self._predictions(logits.softmax(-1))[0])
+        pieces = self.input_.pieces()
+        return Stream(self.network_, pieces, lambda logits: self._predictions(logits.softmax(-1))[0])
 
     @torch.inference_mode()
     def _logits(self, xs: Ragged) -> Tensor:

@@ -26,7 +26,7 @@ from elman.forecasting.windows import Windows
 from elman.layers.heads import QUANTILES, head_of
 from elman.layers.recurrent import Recurrent
 from elman.storage import Saved
-from elman.tasks.base import Estimator
+from elman.tasks.base import Estimator, Prepare
 from elman.training import Problem, Training
 
 ERRORS = "errors.safetensors"
@@ -241,8 +241,8 @@ class Forecaster(Estimator):
         self._held = dev
         return self._foresight().oracle.problem(train[0], dev[0])
 
-    def _learn(self, problem: Problem, folder: Path | None) -> None:
-        super()._learn(problem, folder)
+    def _learn(self, examples: tuple[Any, Any], prepare: Prepare | None, folder: Path | None) -> None:
+        super()._learn(examples, prepare, folder)
         held, lines, joined = vars(self).pop("_held")
         model = self._foresight()
         errors = model.oracle.errors(held)

@@ -76,6 +76,7 @@ class Tagger(Estimator):
     roles: ClassVar[Mapping[str, str]] = {"tokens": "tokens", "tags": "tags", "label": "label"}
     optional: ClassVar[tuple[str, ...]] = ("label",)
     answers: ClassVar[str | None] = "tags"
+    knows: ClassVar[frozenset[str]] = frozenset({"ensemble"})
     codecs: ClassVar[tuple[str, ...]] = ("input", "tag", "label")
 
     def __init__(

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from elman.apps.bench.torch_paths import PEERS, Gathered, turned
+from elman.layers.embedding import Table
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
 from elman.structures.n_to_one import NToOne
@@ -31,7 +32,7 @@ class Sizes:
 
 def ours(sizes: Sizes) -> NToOne:
     """The network as elman has it."""
-    embedding = nn.Embedding(sizes.vocabulary, sizes.features)
+    embedding = Table(sizes.vocabulary, sizes.features)
     nn.init.normal_(embedding.weight, std=0.1)
     recurrent = Recurrent(sizes.cell, sizes.features, sizes.hidden, bidirectional=True)
     return NToOne(embedding, recurrent, outputs=sizes.labels, pooling="last")

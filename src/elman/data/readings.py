@@ -1,0 +1,126 @@
+"""Readings in long form, a row for each moment, gathered into a row for each sequence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from elman.data.records import Records, bad_rows
+from elman.data.timeline import read_times
+from elman.errors import DataError
+
+
+def gathered(rows: Records, columns: Mapping[str, str]) -> Records:
+    """One row for each sequence: its steps in the order of their times, and the label that all of them share.
+
+    Args:
+        rows: a row for each moment. Whatever is in no column named below is a channel, a number in every row.
+        columns: by role: `series` tells sequences apart, `time` orders their steps (which stay as they come
+            where it is not named), `label` is what they are (it may be missing), `text` the name of the
+            column that the steps go into.
+
+    Raises:
+        DataError: no channel; readings that are no finite numbers, all counted and placed; a time that comes
+            twice in a sequence; a label that changes within one.
+
+    >>> rows = Records({"id": ["a", "a", "b"], "x": ["1", "2", "5"], "what": ["up", "up", "down"]})
+    >>> found = gathered(rows, {"series": "id", "label": "what", "text": "steps"})
+    >>> found.column("steps"), found.column("what")
+    ([[[1.0], [2.0]], [[5.0]]], ['up', 'down'])
+    """
+    known = [columns[role] for role in ("series", "time", "label") if role in columns]
+    channels = [name for name in rows.names if name not in known]
+    if not channels:
+        raise DataError.at(
+            rows.source,
+            "there is no column of readings.",
+            expected=f"a number in another column than {', '.join(map(repr, known))}",
+            received=", ".join(map(repr, rows.names)),
+        )
+    table = np.stack([_numbers(rows, name) for name in channels], 1)
+    groups: dict[Any, list[int]] = {}
+    for place, name in enumerate(rows.column(columns["series"])):
+        groups.setdefault(name, []).append(place)
+    order = _ordered(rows, columns, groups)
+    found: dict[str, list[Any]] = {
+        columns["series"]: list(order),
+        columns["text"]: [table[places].tolist() for places in order.values()],
+    }
+    if "time" in columns:
+        times = rows.column(columns["time"])
+        found[columns["time"]] = [[times[place] for place in places] for places in order.values()]
+    label = columns.get("label")
+    if label in rows.names:
+        found[str(label)] = [_shared(rows, str(label), places) for places in order.values()]
+    starts = [places[0] for places in order.values()]
+    lines = None if rows.lines is None else [rows.lines[place] for place in starts]
+    return Records(found, rows.source, lines, None if lines else [place + 1 for place in starts])
+
+
+def _ordered(
+    rows: Records, columns: Mapping[str, str], groups: Mapping[Any, list[int]]
+) -> dict[Any, list[int]]:
+    """The places of each sequence's rows, in the order of their times."""
+    if "time" not in columns:
+        return dict(groups)
+    times = _times(rows.column(columns["time"]))
+    order, faults = {}, []
+    for name, places in groups.items():
+        places = sorted(places, key=lambda place: times[place])
+        faults += [
+            (rows.place(b), f"{times[b]} a second time in {name!r}")
+            for a, b in pairwise(places)
+            if times[a] == times[b]
+        ]
+        order[name] = places
+    if faults:
+        problem = f"{len(faults)} rows have a time that their sequence has already."
+        raise bad_rows(
+            rows.source, problem, faults, fix="take them out, or name another column of series"
+        )
+    return order
+
+
+def _times(values: list[Any]) -> np.ndarray:
+    """Times that can be sorted: numbers of any kind, dates or datetimes."""
+    try:
+        found = np.array([float(one) for one in values])
+    except (TypeError, ValueError):
+        return read_times(values)[0]
+    return found if np.isfinite(found).all() else read_times(values)[0]
+
+
+def _numbers(rows: Records, name: str) -> np.ndarray:
+    found = np.full(len(rows), np.nan)
+    for place, one in enumerate(rows.column(name)):
+        try:
+            found[place] = float(one)
+        except (TypeError, ValueError):
+            continue
+    wrong = [place for place, one in enumerate(found.tolist()) if not math.isfinite(one)]
+    rows.refuse(
+        name,
+        wrong,
+        "are no finite numbers",
+        expected="a reading in every row; whatever is in no column that was named is one",
+        fix="fill the gaps, or take the column out",
+    )
+    return found
+
+
+def _shared(rows: Records, name: str, places: list[int]) -> Any:
+    labels = rows.column(name)
+    odd = next((place for place in places if labels[place] != labels[places[0]]), None)
+    if odd is not None:
+        raise DataError.at(
+            rows.place(odd),
+            f"the label changes within a sequence, in column {name!r}.",
+            expected=repr(labels[places[0]]),
+            received=repr(labels[odd]),
+            fix="cut the sequence where it changes, and give the parts names of their own",
+        )
+    return labels[places[0]]

@@ -1,0 +1,180 @@
+"""AdamW that moves the rows of a large table only when they are read, to the same weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from elman.layers.embedding import Table
+
+LARGE = 400_000
+"""Numbers in a table from which moving single rows is quicker than moving all of them."""
+
+REACH = 400
+"""Steps after which what is left of a momentum, (β1/√β2)^400 < 1e-18, moves nothing."""
+
+TINY = 1e-30
+"""What is divided by at least: a row that was never moved has no momentum either."""
+
+
+class LazyAdamW(torch.optim.AdamW):
+    """AdamW over dense weights, and over tables row by row: the weights of AdamW at the cost of what is read.
+
+        m ← β1·m + (1-β1)·g        v ← β2·v + (1-β2)·g²        w ← (1-η·λ)·w - a·m / (√v + ε)
+        a = η·√(1-β2^t) / (1-β1^t)
+
+    A batch reads a few hundred rows of a table; for all the others g = 0, and what k such steps do is known
+    beforehand: m shrinks by β1^k, v by β2^k, w decays, and moves by
+
+        m/√v · Σ_j a_j·(β1/√β2)^j        j = 1 … k
+
+    (each part decayed by the steps after it), where the sum depends on nothing but the step at which the row
+    was last moved. So a row is brought up to date just before it is read, and all of them by `flush`. What is
+    left out is the growing weight of ε beside a shrinking v: less than rounding, but where a gradient is as
+    small as ε.
+
+    Source: Kingma and Ba 2014, arXiv 1412.6980; Loshchilov and Hutter 2017, arXiv 1711.05101.
+
+    Args:
+        model: its parameters are moved; biases are not decayed.
+        lr: the rate η; it may change from step to step.
+        weight_decay: λ.
+        lazy: whether tables (`elman.layers.embedding.Table`) of 400,000 numbers and more are moved by row.
+
+    >>> table = Table(50_000, 8)
+    >>> optimizer = LazyAdamW(table, lr=0.1)
+    >>> table(torch.tensor([3])).sum().backward()
+    >>> before = table.weight.detach().clone()
+    >>> optimizer.clip(1.0)
+    >>> optimizer.step()
+    >>> (table.weight != before).any(1).nonzero().flatten().tolist()
+    [3]
+    """
+
+    def __init__(
+        self, model: nn.Module, *, lr: float, weight_decay: float = 0.01, lazy: bool = True
+    ) -> None:
+        found = {
+            one.weight: one
+            for one in model.modules()
+            if lazy and isinstance(one, Table) and one.weight.numel() >= LARGE
+        }
+        self.tables = list(found.values())
+        rest = [one for one in model.parameters() if one not in found]
+        groups = [
+            {"params": [one for one in rest if one.dim() > 1], "weight_decay": weight_decay},
+            {"params": [one for one in rest if one.dim() <= 1], "weight_decay": 0.0},
+            {"params": list(found), "weight_decay": weight_decay},
+        ]
+        super().__init__([one for one in groups if one["params"]], lr=lr, fused=True)
+        self._hooks = [one.register_forward_pre_hook(self._before) for one in self.tables]
+        for one in self.tables:
+            one.sparse = True
+
+    def close(self) -> None:
+        """Bring every row up to date and leave the model as it was found."""
+        self.flush()
+        for hook, table in zip(self._hooks, self.tables, strict=True):
+            hook.remove()
+            table.sparse = False
+
+    def clip(self, max_norm: float) -> None:
+        """Scale all gradients by one factor, so that their norm is at most this."""
+        grads = []
+        for group in self.param_groups:
+            for one in group["params"]:
+                if one.grad is not None and one.grad.is_sparse:
+                    one.grad = one.grad.coalesce()
+                    grads.append(one.grad._values())
+                elif one.grad is not None:
+                    grads.append(one.grad)
+        norm = nn.utils.get_total_norm(grads)
+        factor = (max_norm / (norm + 1e-6)).clamp(max=1.0)
+        torch._foreach_mul_(grads, factor)  # pyright: ignore[reportPrivateImportUsage]
+
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        for table in self.tables:
+            self._move(table.weight)
+        return super().step(closure)
+
+    @torch.no_grad()
+    def flush(self) -> None:
+        """Bring every row of every table up to date."""
+        for table in self.tables:
+            self._catch_up(table.weight, torch.arange(len(table.weight)))
+
+    # --- a table ---
+
+    def _before(self, table: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if table.training:
+            with torch.no_grad():
+                self._catch_up(table.weight, inputs[0].flatten().long())  # pyright: ignore[reportArgumentType]
+
+    def _settings(self, weight: Tensor) -> tuple[float, float, float, float, float]:
+        group = next(one for one in self.param_groups if any(weight is each for each in one["params"]))
+        return (*group["betas"], float(group["lr"]), group["weight_decay"], group["eps"])
+
+    def _catch_up(self, weight: Tensor, rows: Tensor) -> None:
+        """Do to these rows what the steps since they were moved last would have done without a gradient."""
+        state = self.state.get(weight)
+        if not state:
+            return
+        last, step = state["moved"][rows], int(state["step"])
+        late = last < step
+        if not bool(late.any()):
+            return
+        rows, last = rows[late], last[late].long()
+        beta1, beta2, *_, eps = self._settings(weight)
+        gone = (step - last).to(weight.dtype)[:, None]
+        m, v, w = state["exp_avg"][rows], state["exp_avg_sq"][rows], weight[rows]
+        decayed = state["decay"][step].exp()
+        w = w * (decayed / state["decay"][last].exp())[:, None]
+        eps = eps * (1 - beta2 ** last.to(w.dtype)).sqrt()[:, None]
+        w = w - (decayed * state["reach"][last])[:, None] * m / (v.sqrt() + eps).clamp_min(TINY)
+        for name, value in (("exp_avg", m * beta1**gone), ("exp_avg_sq", v * beta2**gone)):
+            state[name].index_copy_(0, rows, value)
+        weight.index_copy_(0, rows, w)
+        state["moved"].index_fill_(0, rows, float(step))
+
+    @torch.no_grad()
+    def _move(self, weight: Tensor) -> None:
+        """One step of the rows that have a gradient, which are up to date because they were read."""
+        if weight.grad is None:
+            return
+        grad = weight.grad.coalesce()
+        weight.grad = None  # so that the rest of the step passes over it
+        rows, g = grad._indices()[0], grad._values()
+        state = self.state[weight]
+        beta1, beta2, rate, decay, eps = self._settings(weight)
+        if not state:
+            zeros = torch.zeros_like(weight)
+            state |= {"step": torch.zeros(()), "exp_avg": zeros, "exp_avg_sq": zeros.clone()}
+            state["moved"] = weight.new_zeros(len(weight))
+            state |= {"reach": weight.new_zeros(1024), "decay": weight.new_zeros(1024)}
+        state["step"] += 1
+        step = int(state["step"])
+        bias = math.sqrt(1 - beta2**step)
+        a = rate * bias / (1 - beta1**step)
+        self._note(state, step, a, beta1 / math.sqrt(beta2), math.log1p(-rate * decay))
+        m = state["exp_avg"][rows].lerp_(g, 1 - beta1)
+        v = (state["exp_avg_sq"][rows] * beta2).addcmul_(g, g, value=1 - beta2)
+        w = (weight[rows] * (1 - rate * decay)).addcdiv_(m, v.sqrt().add_(eps * bias), value=-a)
+        for name, value in (("exp_avg", m), ("exp_avg_sq", v)):
+            state[name].index_copy_(0, rows, value)
+        weight.index_copy_(0, rows, w)
+        state["moved"].index_fill_(0, rows, float(step))
+
+    @staticmethod
+    def _note(state: dict[str, Tensor], step: int, a: float, ratio: float, decay: float) -> None:
+        """Add this step to what a row will owe that was moved last at an earlier one."""
+        if step >= len(state["reach"]):
+            for name in ("reach", "decay"):
+                state[name] = torch.cat([state[name], torch.zeros_like(state[name])])
+        first = max(0, step - REACH)
+        powers = ratio ** torch.arange(step - first, 0, -1, dtype=state["reach"].dtype)
+        state["decay"][step] = state["decay"][step - 1] + decay
+        state["reach"][first:step] += powers * (a / math.exp(float(state["decay"][step])))

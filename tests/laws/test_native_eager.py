@@ -1,0 +1,79 @@
+"""The call without the dispatcher is the operator: the same bits, and never where somebody watches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from elman.layers.recurrent import Recurrent
+from elman.ragged import Ragged
+from elman.scan import eager, library
+
+pytestmark = pytest.mark.skipif(not library.available(), reason="the native scan was not built")
+CELLS = ("rnn", "rnn-relu", "lstm", "gru")
+
+
+class Watching(TorchDispatchMode):
+    """Notes the operators that are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.seen.add(func.name())
+        return func(*args, **(kwargs or {}))
+
+
+def passes(layer: Recurrent, xs: Ragged, state: tuple[Tensor, ...]) -> list[Tensor]:
+    x, state = xs.values.clone().requires_grad_(), tuple(one.clone().requires_grad_() for one in state)
+    scan = layer(xs.with_values(x), state)
+    loss = scan.outputs.values.square().sum() + scan.final[-1].sum()
+    first = torch.autograd.grad(loss, [x, *state, *layer.parameters()], create_graph=True)
+    second = torch.autograd.grad(
+        first[0].square().sum(), [x, *state, *layer.parameters()], allow_unused=True
+    )
+    return [scan.outputs.values, *scan.final, *first, *(one for one in second if one is not None)]
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_it_gives_what_the_operator_gives(cell: str, bidirectional: bool) -> None:
+    layer = Recurrent(cell, 3, 5, 2, bidirectional=bidirectional)
+    xs = Ragged.of([torch.randn(4, 3), torch.randn(0, 3), torch.randn(1, 3)])
+    state = tuple(torch.randn_like(one) for one in layer.start(3))
+    alone = passes(layer, xs, state)
+    with Watching() as mode:
+        watched = passes(layer, xs, state)
+    assert {"elman::recurrent", "elman::recurrent_backward"} <= mode.seen
+    assert all(torch.equal(one, other) for one, other in zip(alone, watched, strict=True))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_frozen_weights_and_inputs_get_no_gradient(cell: str) -> None:
+    layer = Recurrent(cell, 3, 5)
+    layer.weight_hh_l0.requires_grad_(False)
+    xs = Ragged.of([torch.randn(4, 3)])
+    layer(xs).outputs.values.sum().backward()
+    assert layer.weight_hh_l0.grad is None
+    assert layer.weight_ih_l0.grad is not None
+    assert xs.values.grad is None
+
+
+def test_transforms_of_functions_are_watched() -> None:
+    seen = []
+
+    def look(x: Tensor) -> Tensor:
+        seen.append(eager.unwatched([x]))
+        return x.sum()
+
+    torch.func.grad(look)(torch.ones(2))
+    torch.func.vmap(look)(torch.ones(2, 2))
+    assert seen == [False, False]
+    assert eager.unwatched([torch.ones(2)])
+    with torch._subclasses.FakeTensorMode():
+        assert not eager.unwatched([torch.ones(2)])

@@ -1,0 +1,150 @@
+"""Rows that are moved only when they are read end where torch's AdamW moves them step by step."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import elman
+from elman import optimizer
+from elman.layers.embedding import Table
+from elman.optimizer import LazyAdamW
+from elman.training import Training
+
+WORDS, SIZE = 60, 5
+DECAY = 0.1
+
+
+class Reader(nn.Module):
+    """A table and an output layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.head = Table(WORDS, SIZE), nn.Linear(SIZE, 3)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.head(torch.tanh(self.words(tokens)).mean(1))
+
+
+@pytest.fixture(autouse=True)
+def _every_table_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizer, "LARGE", 1)
+
+
+def rate(step: int) -> float:
+    return 0.02 * (1 + math.cos(math.pi * step / 700))
+
+
+def trained(model: nn.Module, steps: int, *, lazy: bool, reads: int = 4) -> LazyAdamW:
+    """Steps on tokens of which the high ones are rare, with a rate that changes; decay and clipping."""
+    adam = LazyAdamW(model, lr=0.02, weight_decay=DECAY, lazy=lazy)
+    drawn = torch.Generator().manual_seed(1)
+    chances = 1 / torch.arange(1, WORDS + 1).float() ** 2
+    for step in range(steps):
+        for group in adam.param_groups:
+            group["lr"] = rate(step)
+        tokens = torch.multinomial(chances, reads * 6, True, generator=drawn).view(6, reads)
+        adam.zero_grad()
+        nn.functional.cross_entropy(model(tokens), tokens[:, 0] % 3).backward()
+        if lazy:
+            adam.clip(0.5)
+        else:
+            nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        adam.step()
+    adam.close()
+    return adam
+
+
+@pytest.mark.parametrize("steps", [1, 2, 40, 600])
+def test_the_weights_are_those_of_adamw(steps: int) -> None:
+    torch.manual_seed(0)
+    lazily = Reader()
+    densely, before = copy.deepcopy(lazily), copy.deepcopy(lazily)
+    trained(lazily, steps, lazy=True)
+    trained(densely, steps, lazy=False)
+    for name, wanted in densely.named_parameters():
+        moved = (wanted - before.get_parameter(name)).abs().max()
+        apart = (lazily.get_parameter(name) - wanted).abs().flatten()
+        assert apart.quantile(0.99) <= 1e-4 * moved, name
+        assert apart.max() <= 5e-3 * moved, name  # a number whose gradients are as small as ε
+
+
+def test_a_row_that_is_never_read_decays() -> None:
+    model = Reader()
+    before = model.words.weight[WORDS - 1].clone()
+    drawn = torch.zeros(6, 4, dtype=torch.int64)
+    adam, left = LazyAdamW(model, lr=0.02, weight_decay=DECAY), 1.0
+    for step in range(50):
+        for group in adam.param_groups:
+            group["lr"] = rate(step)
+        left *= 1 - rate(step) * DECAY
+        adam.zero_grad()
+        model(drawn).sum().backward()
+        adam.step()
+    adam.close()
+    torch.testing.assert_close(model.words.weight[WORDS - 1], before * left)
+
+
+def test_what_was_turned_on_is_turned_off() -> None:
+    model = Reader()
+    adam = LazyAdamW(model, lr=0.02)
+    assert model.words.sparse
+    adam.close()
+    assert not model.words.sparse
+    model(torch.zeros(1, 2, dtype=torch.int64)).sum().backward()
+    assert not model.words.weight.grad.is_sparse
+
+
+def test_its_state_is_kept() -> None:
+    """As a checkpoint keeps it: between any two steps, with rows that are behind."""
+    torch.manual_seed(0)
+    model = Reader()
+    adam = LazyAdamW(model, lr=0.02, weight_decay=DECAY)
+
+    def step(model: nn.Module, adam: LazyAdamW, number: int) -> None:
+        adam.zero_grad()
+        model(torch.tensor([[number % 7, (3 * number) % 50]])).square().sum().backward()
+        adam.clip(0.5)
+        adam.step()
+
+    for number in range(30):
+        step(model, adam, number)
+    kept = copy.deepcopy((model.state_dict(), adam.state_dict()))
+    other = Reader()
+    other.load_state_dict(kept[0])
+    again = LazyAdamW(other, lr=0.02, weight_decay=DECAY)
+    again.load_state_dict(kept[1])
+    for number in range(30, 45):
+        step(model, adam, number)
+        step(other, again, number)
+    for one in (adam, again):
+        one.flush()
+    assert torch.equal(model.words.weight, other.words.weight)
+
+
+def test_only_large_tables_that_are_read_alone_are_lazy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizer, "LARGE", WORDS * SIZE)
+    assert LazyAdamW(Reader(), lr=0.1).tables
+    assert not LazyAdamW(nn.Sequential(nn.Embedding(WORDS, SIZE)), lr=0.1).tables
+    monkeypatch.setattr(optimizer, "LARGE", WORDS * SIZE + 1)
+    assert not LazyAdamW(Reader(), lr=0.1).tables
+
+
+@pytest.mark.parametrize("ensemble", [1, 2])
+def test_an_estimator_learns_the_same(monkeypatch: pytest.MonkeyPatch, ensemble: int) -> None:
+    texts = [
+        f"{a} {b}" for a in ("play", "stop", "what is") for b in ("jazz", "rock", "it", "this song")
+    ] * 3
+    labels = [one.split()[0] for one in texts]
+    found = []
+    for large in (1, 10**9):
+        monkeypatch.setattr(optimizer, "LARGE", large)
+        settings = Training(epochs=6, batch_size=8, ensemble=ensemble)
+        model = elman.Classifier(hidden_size=6, training=settings)
+        found.append(model.fit(texts, labels, dev=(texts[:9], labels[:9])).decision_function(texts))
+    torch.testing.assert_close(found[0], found[1], atol=2e-3, rtol=1e-3)
+    assert not torch.equal(found[0], found[1])
