@@ -22,15 +22,17 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import matrix
 import yaml
 from baselines import BASELINES, FURTHER, named
+from music import Harmony, Musician
 from writing import verse
 
 HERE = Path(__file__).parent
 Row = dict[str, Any]
 FIGURES = (
     *("test", "macro", "auroc", "recall", "span", "intent", "per", "rouge"),
-    *("nats", "equal", "tones", "rhyme"),
+    *("nats", "equal", "tones", "rhyme", "voice"),
 )
 """How the names of the figures begin, in the order of the columns."""
 
@@ -245,6 +247,8 @@ KINDS = {
     "forecaster": Forecaster,
     "generator": Writer,
     "versifier": Poet,
+    "composer": Musician,
+    "harmonizer": Harmony,
 }
 """What trains a task by a recipe, where it is no classifier."""
 
@@ -292,6 +296,8 @@ def write_tables() -> None:
         recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
         if rows := read_rows(recipe["name"]):
             parts.append(table(recipe, rows))
+    if rows := read_rows("matrix"):
+        parts.append(matrix.section(rows))
     (HERE / "RESULTS.md").write_text("\n".join(parts), encoding="utf-8")
 
 

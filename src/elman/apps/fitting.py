@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 FIGURES = (
     *("f1", "accuracy", "label", "bleu", "wer", "per", "rouge1", "rouge2", "rougeL", "cer", "mse"),
-    *("bits_per_character", "log_likelihood"),
+    *("bits_per_character", "log_likelihood", "frame_log_likelihood"),
 )
 """Those of the dev set that are told, the one that chose the epoch first."""
 FORMATS = {"conllu": "tagger", "conll": "tagger", "txt": "generator", "lines": "generator"}
+FORMATS |= dict.fromkeys(("mid", "midi", "abc"), "composer")
 """What a file is for, where its format alone tells."""
 NAIVE = ("naive", "seasonal_naive", "drift")
 """Forecasts that cost nothing, which a forecaster's own stand beside."""
@@ -181,7 +183,10 @@ def _task(given: Mapping[str, Any]) -> str:
         return datasets.get(given["dataset"]).task
     if "parallel" in given or "target" in given:
         return "transcriber" if "audio" in given else "translator"
-    suffix = Path(given["source"]).suffix.lower().lstrip(".")
+    source = Path(given["source"])
+    names = [one.name for one in source.iterdir()] if source.is_dir() else []
+    # Of a folder, what is in it tells.
+    suffix = (os.path.splitext(names[0])[1] if names else source.suffix).lower().lstrip(".")
     return FORMATS.get(given.get("format", suffix), "classifier")
 
 
@@ -338,7 +343,7 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
         tell("command", line=f"elman predict {run} --level 80")
         tell("command", line=f"elman inspect {run}")
         return
-    if hasattr(model, "generate"):
+    if hasattr(model, "generate") and not model.bidirectional:
         tell("command", line=f"elman generate {run}")
     column = data.train.column(data.columns[model.reads(data.columns)])
     texts = (one if isinstance(one, str) else _joined(one) for one in column)
@@ -349,5 +354,5 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
 
 def _joined(tokens: Any) -> str:
     """Tokens as a user would type them; nothing where a row holds something else, such as numbers."""
-    words = list(tokens)
+    words = list(tokens) if isinstance(tokens, Sequence) else []
     return " ".join(words) if all(isinstance(one, str) for one in words) else ""
