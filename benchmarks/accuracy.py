@@ -22,8 +22,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import matrix
 import yaml
 from baselines import BASELINES, FURTHER, named
+from music import Harmony, Musician
 from seeing import Captioned, Filmed, with_settings
 from writing import verse
 
@@ -31,7 +33,7 @@ HERE = Path(__file__).parent
 Row = dict[str, Any]
 FIGURES = (
     *("test", "macro", "auroc", "recall", "span", "intent", "per", "rouge"),
-    *("nats", "equal", "tones", "rhyme", "exact", "cider", "share"),
+    *("nats", "equal", "tones", "rhyme", "exact", "cider", "share", "voice"),
 )
 """How the names of the figures begin, in the order of the columns."""
 
@@ -248,6 +250,8 @@ KINDS = {
     "versifier": Poet,
     "captioner": Captioned,
     "frame-forecaster": Filmed,
+    "composer": Musician,
+    "harmonizer": Harmony,
 }
 """What trains a task by a recipe, where it is no classifier."""
 
@@ -284,6 +288,8 @@ def write_tables() -> None:
         recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
         if rows := read_rows(recipe["name"]):
             parts.append(table(recipe, rows))
+    if rows := read_rows("matrix"):
+        parts.append(matrix.section(rows))
     (HERE / "RESULTS.md").write_text("\n".join(parts), encoding="utf-8")
 
 

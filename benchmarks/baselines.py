@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from music import CommonChord, KeyMarkov, KeyUnigram
 from seeing import CopiedFrame, NearestPicture
 from sensing import Segments
 from writing import Bigram, Nearest, NGram
@@ -244,8 +245,13 @@ BASELINES: dict[str, tuple[str, Any]] = {
     "versifier": ("nearest first line", Nearest),
     "captioner": ("nearest picture", NearestPicture),
     "frame-forecaster": ("last frame", CopiedFrame),
+    "composer": ("each key by the one before", KeyMarkov),
+    "harmonizer": ("commonest chord below each note", CommonChord),
 }
 """The baseline of each task, and its name in the tables."""
 
-FURTHER: dict[str, tuple[str, Any]] = {"bigram": ("bigram, add-one", Bigram)}
+FURTHER: dict[str, tuple[str, Any]] = {
+    "bigram": ("bigram, add-one", Bigram),
+    "key-unigram": ("each key by how often it sounds", KeyUnigram),
+}
 """Other baselines, which a recipe asks for by name."""

@@ -27,20 +27,25 @@ if TYPE_CHECKING:
     )
     from elman.codecs.audio import AudioSettings
     from elman.codecs.image import ImageSettings
+    from elman.codecs.music import MusicSettings
     from elman.codecs.text import TextSettings
     from elman.codecs.video import VideoSettings
     from elman.data.panels import SeriesSettings
     from elman.decoding.beam import Beam
     from elman.decoding.greedy import Greedy
     from elman.decoding.sample import Sample
+    from elman.music.answers import Composed, HarmonyReport, MusicReport
+    from elman.music.piece import Piece
     from elman.ragged import Ragged
     from elman.seen import Caption, Film, FrameReport, Gaze, Screening
     from elman.tasks import load
     from elman.tasks.captioner import Captioner
     from elman.tasks.classifier import Classifier
+    from elman.tasks.composer import Composer
     from elman.tasks.forecaster import Forecaster
     from elman.tasks.frame_forecaster import FrameForecaster
     from elman.tasks.generator import Generator
+    from elman.tasks.harmonizer import Harmonizer
     from elman.tasks.tagger import Tagger
     from elman.tasks.transcriber import Transcriber
     from elman.tasks.translator import Translator
@@ -56,6 +61,8 @@ _HOMES = {
     "Caption": "elman.seen",
     "Captioner": "elman.tasks.captioner",
     "Classifier": "elman.tasks.classifier",
+    "Composed": "elman.music.answers",
+    "Composer": "elman.tasks.composer",
     "Film": "elman.seen",
     "ForecastReport": "elman.answers",
     "Forecaster": "elman.tasks.forecaster",
@@ -65,8 +72,13 @@ _HOMES = {
     "Generated": "elman.answers",
     "Generator": "elman.tasks.generator",
     "Greedy": "elman.decoding.greedy",
+    "Harmonizer": "elman.tasks.harmonizer",
+    "HarmonyReport": "elman.music.answers",
     "ImageSettings": "elman.codecs.image",
     "LikelihoodReport": "elman.answers",
+    "MusicReport": "elman.music.answers",
+    "MusicSettings": "elman.codecs.music",
+    "Piece": "elman.music.piece",
     "Prediction": "elman.answers",
     "Ragged": "elman.ragged",
     "Report": "elman.answers",
@@ -99,6 +111,8 @@ __all__ = [
     "Caption",
     "Captioner",
     "Classifier",
+    "Composed",
+    "Composer",
     "Film",
     "ForecastReport",
     "Forecaster",
@@ -108,8 +122,13 @@ __all__ = [
     "Generated",
     "Generator",
     "Greedy",
+    "Harmonizer",
+    "HarmonyReport",
     "ImageSettings",
     "LikelihoodReport",
+    "MusicReport",
+    "MusicSettings",
+    "Piece",
     "Prediction",
     "Ragged",
     "Report",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from elman.atomic import write_bytes
 
 
 @dataclass(frozen=True)
@@ -291,6 +294,11 @@ class Generated:
     text: str
     log_probability: float
     finished: bool
+
+    def save(self, path: str | Path) -> Path:
+        """Write the text into a file, in UTF-8."""
+        write_bytes(Path(path), self.text.encode())
+        return Path(path)
 
     def to_dict(self) -> dict[str, Any]:
         """The text as JSON data."""

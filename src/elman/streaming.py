@@ -92,3 +92,25 @@ class Stream(Generic[Answer]):
 
     def __exit__(self, *fault: object) -> None:
         self.reset()
+
+
+class Begun:
+    """A network that has read one step before all others, such as the mark before a text.
+
+    Args:
+        network: has `start` and `step`.
+        first: what it has read, without the batch.
+    """
+
+    def __init__(self, network: Stepwise, first: Tensor) -> None:
+        self.network, self.first = network, first
+
+    def start(self, batch: int) -> Any:
+        """The state after that step."""
+        return self.network.step(self.first.expand(batch, *self.first.shape), self.network.start(batch))[
+            1
+        ]
+
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """One step more."""
+        return self.network.step(x, state)

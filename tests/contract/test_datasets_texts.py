@@ -6,6 +6,7 @@ import gzip
 import importlib.util
 import json
 import os
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -102,3 +103,12 @@ def test_sst_speaks_of_the_sentiment_in_words() -> None:
     known = dict(zip(columns["text"], columns["label"], strict=True))
     assert known["one long string of cliches ."] == "negative"
     assert known["a very well-made , funny and entertaining picture ."] == "positive"
+
+
+@needs_mirror
+def test_snips_has_one_well_formed_tag_for_every_token() -> None:
+    for split in ("train", "dev", "test"):
+        columns = datasets.load("snips", split)
+        for text, tags in zip(columns["text"], columns["slots"], strict=True):
+            assert len(text.split(" ")) == len(tags)
+            assert all(re.fullmatch(r"O|[BI]-\w+", tag) for tag in tags)

@@ -69,6 +69,7 @@ SAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     "audio": ([tone(400, 0.3), tone(900, 0.2, 16_000)], [tone(600, 0.1), (np.zeros(1), 8_000)]),
     "image": ([PICTURE, PICTURE[::-1]], [PICTURE / 255, np.stack([PICTURE] * 3, -1), PICTURE[:3]]),
     "label": (["b", "a", "b"], ["a", "b", "a"]),
+    "music": ([[[60, 64], []], [[72]]], [[[21], [], [108]], []]),
     "panel": ([line("a", 1, 2, 5), line("b", 3, 3)], [line("b", 4, 5, 6), line("new", 7, 9)]),
     "series": ([[1.0, 3.0], [], [4.0]], [[2.0], [], [1e9, -1.0]]),
     "symbols": (TEXTS, ["what time", "", "unseen 词 ✂️"]),

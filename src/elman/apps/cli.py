@@ -97,6 +97,7 @@ SeriesColumn = Annotated[str | None, _option("series", metavar="COLUMN")]
 Level = Annotated[list[float] | None, _option("level", metavar="PERCENT")]
 FirstColumn = Annotated[str | None, _option("first", metavar="COLUMN")]
 SecondColumn = Annotated[str | None, _option("second", metavar="COLUMN")]
+PieceColumn = Annotated[str | None, _option("piece", metavar="COLUMN")]
 RhymeColumn = Annotated[str | None, _option("rhyme", metavar="COLUMN")]
 Encoding = Annotated[str | None, _option("encoding", metavar="NAME")]
 Format = Annotated[str | None, _option("format", metavar="NAME")]
@@ -146,6 +147,7 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
     first: FirstColumn = None,
     second: SecondColumn = None,
     rhyme: RhymeColumn = None,
+    piece: PieceColumn = None,
     dev: Annotated[str | None, _option("dev", metavar="FILE")] = None,
     encoding: Encoding = None,
     format: Format = None,
@@ -227,6 +229,7 @@ def evaluate(  # noqa: PLR0913 - the parameters of a command are its options
     first: FirstColumn = None,
     second: SecondColumn = None,
     rhyme: RhymeColumn = None,
+    piece: PieceColumn = None,
     encoding: Encoding = None,
     format: Format = None,
     *,
@@ -257,9 +260,12 @@ def predict(  # noqa: PLR0913 - the parameters of a command are its options
     as_json: Json = False,
 ) -> None:
     """Label texts, answer them, or foresee what comes next."""
-    from elman.apps import asking, filming, foreseeing, models
+    from elman.apps import asking, composing, filming, foreseeing, models
 
     model = models.opened(run)
+    if model.task in composing.TASKS:
+        composing.predict(model, texts or (), top=top, as_json=as_json)
+        return
     if model.task == "frame-forecaster":
         filming.predict(model, texts or (), horizon=horizon, out=out, as_json=as_json)
         return
@@ -277,13 +283,14 @@ def generate(  # noqa: PLR0913 - the parameters of a command are its options
     context: typer.Context,
     run: Run,
     prompt: Annotated[str | None, _option("prompt", metavar="TEXT")] = None,
-    length: Annotated[int | None, _option("length", min=1)] = None,
+    length: Annotated[int | None, _option("length", "--length", "--steps", min=1)] = None,
     temperature: Annotated[float | None, _option("temperature")] = None,
     top_k: Annotated[int | None, _option("top_k", min=0)] = None,
     top_p: Annotated[float | None, _option("top_p")] = None,
     seed: Annotated[int | None, _option("seed", min=0)] = None,
     samples: Annotated[int | None, _option("samples", min=1)] = None,
     beam_size: Annotated[int | None, _option("write_beam", "--beam-size", min=1)] = None,
+    out: Annotated[str | None, _option("written", "--out", metavar="FILE")] = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -304,9 +311,12 @@ def inspect(
     as_json: Json = False,
 ) -> None:
     """Show a model at work, step by step."""
-    from elman.apps import asking, filming, foreseeing, models
+    from elman.apps import asking, composing, filming, foreseeing, models
 
     model = models.opened(run)
+    if model.task in composing.TASKS:
+        composing.inspect(model, text, out=out, as_json=as_json)
+        return
     if model.task == "frame-forecaster":
         filming.inspect(model, text, out=out, as_json=as_json)
         return

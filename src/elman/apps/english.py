@@ -10,17 +10,17 @@ MESSAGES = {
     "help.evaluate": "Measure a model on a labelled file, or on a split of a data set.",
     "help.predict": "Label texts (typed, or the lines of a file or standard input) or recordings, or foresee "
     "what follows.",
-    "help.generate": "Write texts with a model that has learned how texts go on.",
+    "help.generate": "Write texts, or music, with a model that has learned how they go on.",
     "help.inspect": "Show what a model believed after each token of a text, or foresaw along a series.",
     "help.list": "List cells, structures, tasks, data sets and codecs.",
     "help.bench": "Measure elman against torch, onnxruntime and Keras on this machine.",
     "help.demo": "Train a small model and look inside it, in about a minute.",
     "option.source": "A labelled file: .csv, .tsv, .jsonl, .ndjson, .parquet, .conllu or .conll; or a folder "
-    "of recordings whose folders are labels.",
+    "of recordings whose folders are labels, or of music.",
     "option.run": "The folder of a model: --out of `elman fit`.",
-    "option.texts": "Texts, or recordings; or one file: a text a line, or a table. `-` or nothing: standard "
-    "input.",
-    "option.sentence": "One text or recording; of a forecaster the name of a series, a file of rows, or "
+    "option.texts": "Texts, recordings or music; or one file: a text a line, or a table. `-` or nothing: "
+    "standard input.",
+    "option.sentence": "One text, recording or piece; of a forecaster the name of a series, a file of rows, or "
     "nothing.",
     "option.family": "cells, structures, tasks, datasets, codecs or decoding; all of them if left out.",
     "option.dataset": "A data set that `elman list datasets` names, instead of a file.",
@@ -47,6 +47,7 @@ MESSAGES = {
     "option.first": "The column of first lines.",
     "option.second": "The column of second lines.",
     "option.rhyme": "The column of characters that second lines are to rhyme with.",
+    "option.piece": "The column of pieces of music.",
     "option.tones": "Verse: tones must be opposed at the ruled places.",
     "option.to_rhyme": "Verse: the answer must rhyme with this character.",
     "option.task": "A task that `elman list tasks` names; the data set or the format tells if left out.",
@@ -69,7 +70,8 @@ MESSAGES = {
     "option.horizon": "How many steps are foreseen.",
     "option.window": "How many values are read before a forecast; told by season and horizon if left out.",
     "option.direct": "Whether the whole horizon is answered at once, or point by point.",
-    "option.head": "What a forecast is: mse, mae, quantiles, normal, student-t or negative-binomial.",
+    "option.head": "What a forecast is: mse, mae, quantiles, normal, student-t or negative-binomial; "
+    "of music, whether its keys are foretold alone or as chords: independent or nade.",
     "option.freq": "The step in time (h, 15min, D, B, W, MS, ...); told from the times if left out.",
     "option.gaps": "Times that are left out: error, fill (the values before) or ignore (rows are neighbours).",
     "option.missing": "Values that are missing: error, or forward (the value before).",
@@ -103,13 +105,14 @@ MESSAGES = {
     "option.instructions": "The instruction set to use, for everybody: avx2 or avx512.",
     "option.json": "Print JSON, and nothing else, on standard output.",
     "option.top": "How many labels to show.",
-    "option.prompt": "How the text begins.",
-    "option.length": "How many symbols to write at most; 500 if left out.",
+    "option.prompt": "How the text begins; of music, a MIDI or ABC file.",
+    "option.length": "How many symbols to write at most, or frames of music; 500, or 64, if left out.",
     "option.temperature": "Above 1 bolder, below 1 closer to the likeliest; 0.8 if left out.",
     "option.top_k": "Draw from so many of the likeliest symbols only.",
     "option.top_p": "Draw from the likeliest symbols that have this probability together.",
     "option.samples": "How many texts to write.",
     "option.write_beam": "Write the likeliest text instead, found by a beam of this width.",
+    "option.written": "Write into this file: a text, or music as .mid, .abc or .wav.",
     # --- fit ---
     "command": "  {line}",
     "seconds": "{seconds} s",
@@ -154,6 +157,7 @@ MESSAGES = {
     "figure.log_likelihood": "log-likelihood of a symbol",
     "figure.exact": "captions that are exact",
     "figure.frame_mse": "squared error of the next frame",
+    "figure.frame_log_likelihood": "log-likelihood of a frame",
     "fit.done.blind": "\nTrained for {time}, {epochs} epochs. There was no dev set to measure it on.",
     "fit.beats": "  Free of charge: last value {naive:.4f}, last season {seasonal_naive:.4f}, line {drift:.4f}",
     "fit.beaten": "  NOT better than what is free of charge ({best:.4f}): last value {naive:.4f}, "
@@ -183,7 +187,6 @@ MESSAGES = {
     "report.figures.rougeL": "ROUGE-L",
     "report.figures.exact": "captions that are exact",
     "report.figures.cider": "CIDEr",
-    "report.frames": "frames foreseen",
     "report.mse": "squared error of the next frame",
     "report.copied": "copying the last frame",
     "report.saved": "share of that saved",
@@ -198,6 +201,12 @@ MESSAGES = {
     "report.equal_length": "lines of equal length",
     "report.tones": "opposed tones at the ruled places",
     "report.rhyme": "lines that rhyme",
+    "report.frames": "frames",
+    "report.nats_per_frame": "nats per frame",
+    "report.nats_with_first": "nats per frame, the first ones included",
+    "report.voices.second": "notes of the second voice as they were",
+    "report.voices.third": "notes of the third voice as they were",
+    "report.voices.fourth": "notes of the fourth voice as they were",
     "report.out_of_scope.count": "out of scope: sequences",
     "report.out_of_scope.auroc": "out of scope: AUROC",
     "report.out_of_scope.recall_at_95": "out of scope: refused when 95 % in scope pass",
@@ -254,6 +263,9 @@ MESSAGES = {
     "walk.legend.heard": "O1 ... O{steps}: the answer, had the recording ended there; O{steps} is the "
     "prediction.\nThe bar beside the time: how loud it is.",
     "inspect.drawn": "Drawn: {out}",
+    "roll.legend": "● sounds and was expected (a chance of {likely} % and more), ○ sounds and was not, "
+    "· was expected and does not.\nnats: how unexpected each frame was, {nats} on average.",
+    "generate.written": "Written to {path}.",
     # --- list ---
     "list.name": "name",
     "list.description": "what it is",

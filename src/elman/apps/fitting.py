@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 FIGURES = (
     *("f1", "accuracy", "label", "bleu", "wer", "per", "rouge1", "rouge2", "rougeL", "cer", "mse"),
-    *("bits_per_character", "log_likelihood", "exact", "frame_mse"),
+    *("bits_per_character", "log_likelihood", "frame_log_likelihood", "exact"),
+    "frame_mse",
 )
 """Those of the dev set that are told, the one that chose the epoch first."""
 FORMATS = {"conllu": "tagger", "conll": "tagger", "txt": "generator", "lines": "generator"}
+FORMATS |= dict.fromkeys(("mid", "midi", "abc"), "composer")
 """What a file is for, where its format alone tells."""
 MADE = {"image": "captioner", "video": "frame-forecaster"}
 """What is made of a column of a sense, where there are no labels."""
@@ -186,7 +188,10 @@ def _task(given: Mapping[str, Any]) -> str:
         return "transcriber" if "audio" in given else "translator"
     if "label" not in given and (sense := next((one for one in MADE if one in given), None)):
         return MADE[sense]
-    suffix = Path(given["source"]).suffix.lower().lstrip(".")
+    source = Path(given["source"])
+    names = [one.name for one in source.iterdir()] if source.is_dir() else []
+    # Of a folder, what is in it tells.
+    suffix = (os.path.splitext(names[0])[1] if names else source.suffix).lower().lstrip(".")
     return FORMATS.get(given.get("format", suffix), "classifier")
 
 
@@ -346,7 +351,7 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
         tell("command", line=f"elman predict {run} --level 80")
         tell("command", line=f"elman inspect {run}")
         return
-    if hasattr(model, "generate"):
+    if hasattr(model, "generate") and not model.bidirectional:
         tell("command", line=f"elman generate {run}")
     role = model.reads(data.columns)
     column = data.train.column(data.columns[role])
@@ -365,5 +370,5 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
 
 def _joined(tokens: Any) -> str:
     """Tokens as a user would type them; nothing where a row holds something else, such as numbers."""
-    words = list(tokens)
+    words = list(tokens) if isinstance(tokens, Sequence) else []
     return " ".join(words) if all(isinstance(one, str) for one in words) else ""

@@ -1,19 +1,21 @@
-"""`elman generate`: texts by a model that writes."""
+"""`elman generate`: texts or music by a model that writes."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from elman.apps import models
+from elman.apps.messages import say
 from elman.errors import SettingsError
 
 
 def generate(run: str, given: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print one text or several: as they are, or each as JSON on a line.
+    """Print one text or several: as they are, or each as JSON on a line; or write each into a file.
 
     Args:
         run: the model's folder.
@@ -21,21 +23,26 @@ def generate(run: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         as_json: one JSON object a line.
 
     Raises:
-        SettingsError: the model does not write texts, or options that exclude each other.
+        SettingsError: the model does not write, or options that exclude each other.
     """
     decode = _decoding(given)
     model = models.opened(run)
     if not hasattr(model, "generations"):
         raise SettingsError(
             f"The model in {run} does not write texts: it is a {model.task}.",
-            expected="a model of the task generator",
+            expected="a model of the task generator or composer",
             fix=f"elman predict {run} ...",
         )
     texts = model.generations(given.get("prompt", ""), given.get("length"), decode)
     for number, one in enumerate(texts):
+        if "out" in given:
+            path = Path(given["out"])
+            path = path.with_stem(f"{path.stem}-{number + 1}") if len(texts) > 1 else path
+            told = say("generate.written", path=one.save(path))
+            typer.echo(told, err=as_json)
         if as_json:
             typer.echo(json.dumps(one.to_dict(), ensure_ascii=False))
-        else:
+        elif "out" not in given:
             typer.echo(("\n" if number and "\n" in one.text else "") + one.text)
 
 

@@ -14,6 +14,7 @@ from elman.data.folders import read_folder
 from elman.data.frames import of_object
 from elman.data.jsonl import read_jsonl
 from elman.data.parquet import read_parquet
+from elman.data.pieces import read_pieces
 from elman.data.plain import read_lines, read_txt
 from elman.data.records import Records, no_rows
 from elman.errors import DataError, SettingsError, UnknownNameError
@@ -37,9 +38,9 @@ def read(source: Any, *, format: str | None = None, encoding: str | None = None)
 
     Args:
         source: the path of a `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.parquet`, `.conllu`, `.conll` or `.txt`
-            file; a folder whose folders are labels and hold recordings (columns `audio` and `label`); a dict
-            of columns; a list of dicts; a pandas or polars DataFrame; a pyarrow Table; or Records,
-            given back.
+            file; a folder whose folders are labels and hold recordings (columns `audio` and `label`); a
+            folder of MIDI and ABC files, or one such file (a column `piece`); a dict of columns; a list of
+            dicts; a pandas or polars DataFrame; a pyarrow Table; or Records, given back.
         format: `csv`, `tsv`, `tsv-unquoted` (quotes are plain characters), `jsonl`, `ndjson`, `parquet`,
             `conllu`, `conll`, `txt` (one text), `lines` (a text a line); the suffix decides if not given.
         encoding: of a text file, such as `gb18030`; a byte order mark and UTF-8 are known without it.
@@ -58,7 +59,9 @@ def read(source: Any, *, format: str | None = None, encoding: str | None = None)
     """
     if isinstance(source, str | os.PathLike):
         folder = Path(os.path.expanduser(source))
-        found = read_folder(folder) if format is None and folder.is_dir() else None
+        found = read_folder(folder) if format is None and os.path.isdir(folder) else None
+        if found is None and format is None:
+            found = read_pieces(source)
         if found is not None:
             return found
         path = existing_file(source)

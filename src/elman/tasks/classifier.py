@@ -27,6 +27,7 @@ from elman.errors import DataError, SettingsError
 from elman.inspection import Heard, Trace, look
 from elman.layers.embedding import Embedding, character_reader
 from elman.layers.recurrent import Recurrent
+from elman.layers.softmax import divergence
 from elman.ragged import Ragged
 from elman.streaming import Stream
 from elman.structures.n_to_one import NToOne
@@ -395,17 +396,3 @@ class Classifier(Estimator):
             f"{'both directions' if self.bidirectional else 'one direction'}, pooling {self.pooling}",
             "Labels": len(self.label_.labels),
         }
-
-
-def divergence(logits: Tensor, others: Tensor) -> Tensor:
-    """How unlike two sets of probabilities are, both ways, on average over the batch.
-
-        D = ½·Σ_k (p_k - q_k)·(log p_k - log q_k)        p, q: the softmax of each
-
-    Shapes: both `batch labels`. Result: a scalar, 0 for equal ones.
-
-    >>> float(divergence(torch.zeros(1, 2), torch.zeros(1, 2)))
-    0.0
-    """
-    p, q = logits.log_softmax(-1), others.log_softmax(-1)
-    return ((p.exp() - q.exp()) * (p - q)).sum(-1).mean() / 2

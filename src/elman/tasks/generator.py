@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from elman.answers import Generated, LikelihoodReport, Prediction
 from elman.codecs.symbols import MARK, UNKNOWN, Symbols
 from elman.codecs.text import TextSettings
-from elman.data import Batches, Records, Windows, read
+from elman.data import Records, Windows, read
 from elman.decoding.base import Decoding
 from elman.decoding.sample import Sample
 from elman.errors import DataError
-from elman.inspection import Trace, look
+from elman.inspection import Trace, look, surprises
 from elman.layers.recurrent import Recurrent
 from elman.layers.softmax import AdaptiveSoftmax, Tied
 from elman.ragged import Ragged
-from elman.streaming import Stream
+from elman.streaming import Begun, Stream
 from elman.structures.n_to_n import NToN
 from elman.tasks.base import Estimator
 from elman.training import Problem, Training
@@ -30,8 +30,8 @@ from elman.training import Problem, Training
 MANY = 20_000
 """Symbols from which an output layer in clusters is worth it."""
 
-LENGTH, AT_ONCE = 500, 20_000
-"""Symbols that are written at most, unless a length is given; steps that are asked about at once."""
+LENGTH = 500
+"""Symbols that are written at most, unless a length is given."""
 
 STRETCH = 1_000
 """A long dev text is read side by side in stretches of so many symbols, which is fast; see `evaluate`."""
@@ -233,28 +233,9 @@ class Generator(Estimator):
             "bits_per_character": nats / math.log(2) / max(characters, 1),
         }
 
-    @torch.inference_mode()
     def _surprises(self, xs: Ragged) -> Ragged:
         """How unexpected each symbol of each text is, and its end where it has one: nats, in float64."""
-        network = self.network_.eval()
-        device = next(network.parameters()).device
-        inputs, targets = self.input_.pairs(xs)
-        answers = inputs.with_values(targets)
-        found = torch.zeros(len(targets), dtype=torch.float64)
-        where = inputs.with_values(torch.arange(len(targets)))
-        batches = Batches(inputs.lengths.numpy(), batch_size=256, max_steps=AT_ONCE).ordered()
-        for batch in batches:
-            read, wanted, places = inputs[batch], answers[batch], where[batch]
-            span = max(AT_ONCE // len(batch), 1)
-            state = None
-            for start in range(0, int(read.lengths.max()), span):
-                piece = [
-                    Ragged.of([one[start : start + span] for one in each])
-                    for each in (read, wanted, places)
-                ]
-                nats, state = network.surprise(piece[0].to(device), piece[1].values.to(device), state)
-                found[piece[2].values] = nats.double().cpu()
-        return inputs.with_values(found)
+        return surprises(self.network_, *self.input_.pairs(xs))
 
     def evaluate(self, source: Any, y: None = None) -> LikelihoodReport:
         """How well texts are foretold: each in one pass from its beginning, however long it is."""
@@ -347,7 +328,7 @@ class Generator(Estimator):
     def stream(self) -> Stream[Prediction]:
         """A session that reads piece by piece in constant memory; each push answers what comes next."""
         self._check_fitted()
-        return Stream(_Begun(self.network_.eval()), self._symbols, self._prediction)
+        return Stream(Begun(self.network_.eval(), torch.tensor(MARK)), self._symbols, self._prediction)
 
     def _next(self, text: Any) -> Prediction:
         state, first = self._read(text)
@@ -383,17 +364,3 @@ class Generator(Estimator):
             "Network": f"{self.cell}, hidden size {self.hidden_size}, {self.num_layers} layer(s)",
             "Symbols": self.input_.size,
         }
-
-
-class _Begun:
-    """A network that has read the mark before a text."""
-
-    def __init__(self, network: NToN) -> None:
-        self.network = network
-
-    def start(self, batch: int) -> Any:
-        marks = torch.full((batch,), MARK)
-        return self.network.step(marks, self.network.start(batch))[1]
-
-    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
-        return self.network.step(x, state)
