@@ -160,7 +160,7 @@ def test_from_files_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "█" in said
     assert json.loads(run("inspect", "run", "data/0.png", "--json"))["way"] == "occlusion"
     pytest.importorskip("matplotlib")
-    assert "Drawn into out/gaze.png" in run("inspect", "run", "data/0.png", "--out", "out/gaze.png")
+    assert "Drawn: out/gaze.png" in run("inspect", "run", "data/0.png", "--out", "out/gaze.png")
     assert np.asarray(PIL.open("out/gaze.png")).std() > 10
     wrong = runner.invoke(app, ["inspect", "run", "data/0.png", "--out", "gaze.txt"])
     assert wrong.exit_code == 2

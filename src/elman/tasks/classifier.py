@@ -143,8 +143,8 @@ class Classifier(Estimator):
             TrainingError: the loss is not finite, or the folder holds another run.
         """
         given = source if y is None else (source, y)
-        text = None if audio or image or video else text
-        columns = {"text": text, "label": label, "question": question, "series": series, "time": time}
+        own = None if audio or image or video else text
+        columns = {"text": own, "label": label, "question": question, "series": series, "time": time}
         columns |= {"audio": audio, "image": image, "video": video}
         return self._fit(given, columns, dev=dev, out=out, about=about)
 
