@@ -149,6 +149,20 @@ def test_long_pieces_go_in_windows_and_are_measured_whole() -> None:
     assert fine.generate(length=8).length == 2
 
 
+def test_published_figures_stand_beside_those_of_the_test_split(
+    model: elman.Composer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from elman.datasets.jsb_chorales import JsbChorales
+
+    monkeypatch.setattr(JsbChorales, "read", lambda self, split, language: {"piece": PIECES})
+    monkeypatch.setenv("ELMAN_LANG", "en")
+    asked = ["evaluate", str(model.save(tmp_path / "run")), "--dataset", "jsb-chorales", "--split"]
+    for split in ("dev", "test"):
+        told = CliRunner().invoke(app, [*asked, split]).stdout
+        assert "nats per frame" in told
+        assert ("RNN-NADE 5.56" in told) == (split == "test")
+
+
 # --- what it refuses ---
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from elman.layers.attention import Attention
 from elman.layers.convolution import Frames
+from elman.layers.frames import NADE
 from elman.layers.lexicon import Lexicon, forced
 from elman.layers.pooling import POOLINGS
 from elman.layers.recurrent import Recurrent
@@ -130,6 +131,11 @@ def _heads(cell: str, **options: Any) -> nn.Module:
     return NToN(nn.Linear(2, 3), _recurrent(cell, **options), outputs=5, head=head, dropout=0.5)
 
 
+def _chords(cell: str, **options: Any) -> nn.Module:
+    head = NADE(_recurrent(cell, **options).output_size, 5, hidden_size=3)
+    return NToN(nn.Linear(2, 3), _recurrent(cell, **options), outputs=5, head=head, dropout=0.5)
+
+
 def symbols_for(xs: Ragged) -> Ragged:
     """What is written where a network writes as much as it reads: some symbol for each step."""
     return xs.with_values((xs.values[:, 0] * 1000).long() % 4)
@@ -164,6 +170,7 @@ VARIANTS: dict[str, tuple[Build, Callable[[Any, Ragged], list[Tensor]], bool]] =
     "n-to-n-feedback": (_feedback, _steps, True),
     "n-to-n-frames": (_Screen, _steps, True),
     "n-to-n clusters": (_heads, _steps, True),
+    "n-to-n chords": (_chords, _steps, True),
     "n-to-n-writer": (_writer, _written, False),
 }
 WRITERS: dict[str, Build] = {

@@ -82,15 +82,37 @@ def test_samples_follow_the_chances(name: str) -> None:
 
 
 @every_head
-def test_at_one_half_each_key_is_the_likelier_one_and_heat_evens_them_out(name: str) -> None:
+def test_the_likeliest_note_by_note(name: str) -> None:
+    """From the lowest up, by the chances of all frames: the next note, or none, that has the most of them."""
     head = head_of(name)
     told = told_of(head, 20)
-    half = torch.full((20, KEYS), 0.5, dtype=torch.float64)
-    found = head.draw(told, half)
-    assert torch.equal(found, (head.chances(told, found) > 0.5).double())
+    found = head.draw(told, None)
+    for number in range(20):
+        chances = torch.exp(-head.nats(told[number : number + 1].expand(len(EVERY), -1), EVERY))
+        begun, last = torch.zeros(KEYS, dtype=torch.float64), -1
+        while last < KEYS:
+            fits = (EVERY[:, : last + 1] == begun[: last + 1]).all(1)
+            following = [
+                float(chances[fits & (EVERY[:, last + 1 : k] == 0).all(1) & (EVERY[:, k] == 1)].sum())
+                for k in range(last + 1, KEYS)
+            ]
+            following.append(float(chances[fits & (EVERY[:, last + 1 :] == 0).all(1)].sum()))
+            last += 1 + max(range(len(following)), key=following.__getitem__)
+            if last < KEYS:
+                begun[last] = 1
+        assert torch.equal(found[number], begun)
     numbers = torch.rand(20, KEYS, dtype=torch.float64)
-    assert torch.equal(head.draw(told, numbers, temperature=1e9), (numbers < 0.5).double())
-    assert torch.equal(head.draw(told, numbers, temperature=1e-9), found)
+    assert torch.equal(head.draw(told, numbers, temperature=1e-6), found)
+
+
+def test_heat_makes_every_next_note_as_likely_as_that_there_is_none() -> None:
+    head = head_of("nade")
+    count = 30_000
+    numbers = torch.rand(count, KEYS, dtype=torch.float64)
+    found = head.draw(told_of(head).expand(count, -1), numbers, temperature=1e9)
+    assert float((found.sum(1) == 0).double().mean()) == pytest.approx(1 / (KEYS + 1), abs=0.01)
+    lowest = found[found.sum(1) > 0].argmax(1)
+    assert torch.bincount(lowest).double() / count == pytest.approx(1 / (KEYS + 1), abs=0.01)
 
 
 @every_head

@@ -165,6 +165,7 @@ MESSAGES = {
     # --- evaluate ---
     "evaluate.data": "{run} 在 {data} 上",
     "evaluate.split": "{run} 在 {data} 的 {split} 上：{origin}",
+    "evaluate.published": "该部分上已发表的结果：",
     "report.count": "序列数",
     "report.tokens": "词元数",
     "report.accuracy": "准确率",

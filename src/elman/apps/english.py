@@ -168,6 +168,7 @@ MESSAGES = {
     # --- evaluate ---
     "evaluate.data": "{run} on {data}",
     "evaluate.split": "{run} on {data}, {split}: {origin}",
+    "evaluate.published": "Published on this split:",
     "report.count": "sequences",
     "report.tokens": "tokens",
     "report.accuracy": "accuracy",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
@@ -30,6 +30,7 @@ def evaluate(run: str, given: Mapping[str, Any], *, as_json: bool) -> None:
 
     model = models.opened(run)
     about: dict[str, Any] = {"model": run, "data": source or dataset, "split": None}
+    published: Sequence[str] = ()
     levels = {"level": given["level"]} if "level" in given and model.task == "forecaster" else {}
     if dataset is None:
         result = model.evaluate(_rows(model, given), **levels)
@@ -41,6 +42,7 @@ def evaluate(run: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         about |= {"fold": found.fold} if found.fold else {}
         result, about["origin"] = _on_dataset(model, found, split, given.get("language"), **levels)
         title = say("evaluate.split", run=run, data=dataset, split=split, origin=about["origin"])
+        published = found.published if split == "test" else ()
     if as_json:
         typer.echo(json.dumps(about | {"report": result.to_dict()}, ensure_ascii=False, indent=2))
         return
@@ -48,6 +50,8 @@ def evaluate(run: str, given: Mapping[str, Any], *, as_json: bool) -> None:
 
     typer.echo(title + "\n")
     show(report(result))
+    if published:
+        show("", say("evaluate.published"), *(f"  {line}" for line in published))
 
 
 def _rows(model: Any, given: Mapping[str, Any]) -> Any:

@@ -72,7 +72,9 @@ class Music(Codec):
             DataError: what is no piece, or has notes beyond the keys; what `open_piece` raises.
         """
         rolls = [torch.from_numpy(self._roll(one, number)) for number, one in enumerate(raw, 1)]
-        return Ragged.of(rolls or [torch.zeros(0, KEYS, dtype=torch.uint8)])[: len(rolls)]
+        if not rolls:
+            return Ragged(torch.zeros(0, KEYS, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
+        return Ragged.of(rolls)
 
     def decode(self, frames: Tensor | np.ndarray) -> Piece:
         """The piece that has these frames, `time 88`: what sounds in neighbouring frames is held."""

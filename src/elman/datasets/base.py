@@ -29,6 +29,7 @@ class Dataset(ABC):
     `companions` names, for a split, the one of out-of-scope texts to report beside it. `fields`
     names the columns that play a part in the task: `{"text": "text", "label": "label"}`. `settings` are,
     task by task, the options of `elman fit` that were found to suit it on dev; the user's own come first.
+    `published` are others' figures on the test split, each with its source.
     `folds` are the ways to split it where there are several, the first of them if none is named: each may
     leave another speaker out, say.
 
@@ -50,6 +51,7 @@ class Dataset(ABC):
     companions: ClassVar[Mapping[str, str]] = {}
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     folds: ClassVar[tuple[str, ...]] = ()
+    published: ClassVar[tuple[str, ...]] = ()
     sources: ClassVar[Mapping[str, Source]]
 
     def __init__(self, fold: str | None = None) -> None:

@@ -37,8 +37,20 @@ class JsbChorales(Dataset):
             "batch_size": 8,
             "learning_rate": 3e-3,
             "recurrent_dropout": 0.3,
-        }
+        },
+        "harmonizer": {
+            "hidden_size": 200,
+            "epochs": 100,
+            "batch_size": 8,
+            "learning_rate": 3e-3,
+            "recurrent_dropout": 0.3,
+        },
     }
+    published = (
+        "keys by themselves: RNN 8.91, LSTM 8.45, GRU 8.43, TCN 8.10 nats per frame (Bai et al. 2018, "
+        "arXiv 1803.01271)",
+        "chords: RNN-NADE 5.56 (Boulanger-Lewandowski et al. 2012, arXiv 1206.6392)",
+    )
     sources: ClassVar = {
         "quarters": Source(
             url="https://raw.githubusercontent.com/czhuang/JSB-Chorales-dataset/"

@@ -61,17 +61,38 @@ class Frames(nn.Module):
         """The chance that each key sounds, whatever the others do."""
         return told.sigmoid()
 
-    def draw(self, told: Tensor, numbers: Tensor, temperature: float = 1.0) -> Tensor:
-        """Frames, key by key from the lowest: one sounds where its number is below its chance.
+    def draw(self, told: Tensor, numbers: Tensor | None, temperature: float = 1.0) -> Tensor:
+        """Frames, note by note from the lowest: at each place the next note, or that there is none.
 
-            v_k = [u_k < σ(logit_k/temperature)]
+            p(k is the next note) = p_k·Π_{j<k} (1 - p_j)        p(none) = Π_j (1 - p_j)
 
-        With u_k drawn evenly from [0, 1) that is a sample of the distribution; with all at 1/2 each key is
-        as it is likelier to be.
+        j are the keys above the last note. With a temperature, these are raised to 1/temperature and made to sum
+        to 1. A note is drawn by the next of its frame's numbers, which are even between 0 and 1; without numbers
+        it is the likeliest. (To take each key as it is likelier to be would leave out most notes: of many that
+        may sound, one does.)
 
         Shapes: numbers `steps keys`.
         """
-        return (numbers < (told / temperature).sigmoid()).to(told.dtype)
+        frames = told.new_zeros(len(told), self.keys)
+        last = frames.new_full(
+            (len(told), 1), -1
+        )  # the last note of each frame; past the end when it is done
+        keys = torch.arange(self.keys, device=told.device)
+        for turn in range(self.keys):
+            logits = self.logits(told, frames)
+            silent = F.logsigmoid(-logits) * (keys > last)
+            sounds = F.logsigmoid(logits) + silent.cumsum(1) - silent
+            sounds = sounds.masked_fill(keys <= last, -torch.inf)
+            chances = torch.cat([sounds, silent.sum(1, keepdim=True)], 1).div(temperature).softmax(1)
+            if numbers is None:
+                chosen = chances.argmax(1)
+            else:
+                chosen = (chances.cumsum(1) <= numbers[:, turn, None]).sum(1).clamp(max=self.keys)
+            last = torch.maximum(chosen[:, None].to(last.dtype), last)
+            frames = torch.maximum(frames, (keys == chosen[:, None]).to(frames.dtype))
+            if bool((last == self.keys).all()):
+                break
+        return frames
 
 
 class NADE(Frames):
@@ -125,16 +146,6 @@ class NADE(Frames):
         told = told.repeat_interleave(256, 0)
         chances = self.chances(told, self.draw(told, numbers))
         return chances.unflatten(0, (-1, 256)).mean(1)
-
-    def draw(self, told: Tensor, numbers: Tensor, temperature: float = 1.0) -> Tensor:
-        b, a = told.split([self.keys, told.shape[-1] - self.keys], -1)
-        found = []
-        for key in range(self.keys):
-            logit = b[:, key] + torch.sigmoid(a) @ self.write[key]
-            sounds = (numbers[:, key] < (logit / temperature).sigmoid()).to(told.dtype)
-            a = a + sounds[:, None] * self.read[key]
-            found.append(sounds)
-        return torch.stack(found, -1)
 
 
 class Keyboard(nn.Module):

@@ -243,8 +243,8 @@ class Composer(Estimator):
         Args:
             prompt: how the piece begins: the path of a MIDI or ABC file, a `Piece`, frames; nothing if None.
             length: frames to write, 64 if None; a `max_length` of `decode` goes before it.
-            decode: how keys are chosen: `Sample` with a temperature and a seed, or `Greedy`; by chance as the
-                network has it if None.
+            decode: how notes are chosen: `Sample` with a temperature and a seed, or `Greedy`; by chance as
+                the network has it if None.
 
         Raises:
             DataError: the prompt is no piece, or has notes beyond the keys.
@@ -267,9 +267,7 @@ class Composer(Estimator):
         written, nats = [], torch.zeros(count, dtype=torch.float64)
         for _ in range(length):
             told, state = network.step(x, state)
-            numbers = torch.full((count, self.input_.features), 0.5)
-            if generator is not None:
-                numbers = torch.rand(numbers.shape, generator=generator)
+            numbers = self._numbers(count, generator)
             frames = network.head.draw(told, numbers, temperature)
             nats += network.head.nats(told, frames).double()
             written.append(frames)
@@ -309,6 +307,11 @@ class Composer(Estimator):
         begun = Begun(self.network_.eval(), self._heard(None)[2][0])
         return Stream(begun, self._frames, self._prediction)
 
+    def _numbers(self, frames: int, generator: torch.Generator | None) -> Tensor | None:
+        """What frames are drawn by; nothing, where they are the likeliest."""
+        size = (frames, self.input_.features)
+        return None if generator is None else torch.rand(size, generator=generator)
+
     def _prediction(self, told: Tensor) -> Prediction:
         return Prediction.of(self.network_.head.expected(told)[0], self.input_.names)
 
@@ -341,18 +344,18 @@ class Composer(Estimator):
 
 
 def choosing(decode: Decoding) -> tuple[int, float, torch.Generator | None]:
-    """How many pieces, at which temperature, by which random numbers; by none, the likelier of each key."""
+    """How many pieces, at which temperature, by which random numbers; by none, the likeliest of notes."""
     if isinstance(decode, Greedy):
         return 1, 1.0, None
     if not isinstance(decode, Sample):
         raise SettingsError(
-            "Frames of keys are drawn, or chosen key by key.",
+            "Frames are drawn, or chosen note by note.",
             expected="Sample(temperature=..., seed=...) or Greedy()",
             received=repr(decode),
         )
     if decode.top_k or decode.top_p < 1 or decode.no_repeat_ngram_size or decode.constraint:
         raise SettingsError(
-            "Frames of keys are drawn by a temperature alone.",
+            "Frames are drawn by a temperature alone.",
             received="top_k, top_p, no_repeat_ngram_size or constraint",
             fix="leave it out",
         )

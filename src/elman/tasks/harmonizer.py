@@ -75,9 +75,9 @@ class Harmonizer(Composer):
     def evaluate(self, source: Any, y: None = None) -> HarmonyReport:
         """How well the lower voices are foretold, and how many notes of each voice are written as they were.
 
-        What is written is the likelier of each key (`Greedy`). In every frame the notes below the top voice are
-        counted from the highest down, in what was written as in what is true; a note is right where both
-        have the same key at the same place.
+        What is written is the likeliest note by note from the lowest (`Greedy`). In every frame the notes below
+        the top voice are counted from the highest down, in what was written as in what is true; a note is
+        right where both have the same key at the same place.
         """
         self._check_fitted()
         frames = self._encoded(self._examples(source))
@@ -95,8 +95,8 @@ class Harmonizer(Composer):
     def predict(self, source: Any, decode: Decoding | None = None) -> Any:
         """A piece with its lower voices written, `Composed`; for a list of pieces, a list of them.
 
-        Of what is given the highest note of every frame counts alone. Without `decode`, each key is as it is
-        likelier to be.
+        Of what is given the highest note of every frame counts alone. Without `decode`, notes are the
+        likeliest, from the lowest up.
         """
         self._check_fitted()
         if is_piece(source):
@@ -141,11 +141,9 @@ class Harmonizer(Composer):
         below = below_highest(frames.values)
         found, nats = [], []
         for _ in range(count):
-            numbers = torch.full((len(told), self.input_.features), 0.5)
-            if generator is not None:
-                numbers = torch.rand(numbers.shape, generator=generator)
+            frames = network.head.draw(told, self._numbers(len(told), generator), temperature)
             # A key depends on those below it alone: to leave out the highest changes no other.
-            found.append(network.head.draw(told, numbers, temperature) * below)
+            found.append(frames * below)
             nats.append(network.head.nats(told, found[-1]))
         return torch.stack(found), torch.stack(nats)
 
