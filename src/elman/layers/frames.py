@@ -66,10 +66,10 @@ class Frames(nn.Module):
 
             p(k is the next note) = p_k·Π_{j<k} (1 - p_j)        p(none) = Π_j (1 - p_j)
 
-        j are the keys above the last note. With a temperature, these are raised to 1/temperature and made to sum
-        to 1. A note is drawn by the next of its frame's numbers, which are even between 0 and 1; without numbers
-        it is the likeliest. (To take each key as it is likelier to be would leave out most notes: of many that
-        may sound, one does.)
+        j are the keys above the last note. With a temperature, these are raised to 1/temperature and made to
+        sum to 1. A note is drawn by the next of its frame's numbers, which are even between 0 and 1; without
+        numbers it is the likeliest. (To take each key as it is likelier to be would leave out most notes: of
+        many that may sound, one does.)
 
         Shapes: numbers `steps keys`.
         """

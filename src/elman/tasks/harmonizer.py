@@ -141,9 +141,9 @@ class Harmonizer(Composer):
         below = below_highest(frames.values)
         found, nats = [], []
         for _ in range(count):
-            frames = network.head.draw(told, self._numbers(len(told), generator), temperature)
+            whole = network.head.draw(told, self._numbers(len(told), generator), temperature)
             # A key depends on those below it alone: to leave out the highest changes no other.
-            found.append(frames * below)
+            found.append(whole * below)
             nats.append(network.head.nats(told, found[-1]))
         return torch.stack(found), torch.stack(nats)
 
