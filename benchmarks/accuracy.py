@@ -308,7 +308,7 @@ def table(recipe: Row, rows: list[Row]) -> str:
     figures = sorted(figures, key=lambda name: (name != "dev", not name.startswith("test"), name))
     heads = [
         "model",
-        "seeds",
+        "folds" if "folds" in recipe else "seeds",
         *(name.replace("_", " ") for name in figures),
         "parameters",
         "CPU minutes",

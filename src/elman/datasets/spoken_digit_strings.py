@@ -31,6 +31,7 @@ class SpokenDigitStrings(SpokenDigits):
     title = "Free Spoken Digit Dataset, joined to strings"
     task = "transcriber"
     fields: ClassVar = {"audio": "audio", "target": "text"}
+    settings: ClassVar = {"transcriber": {"colour": 10.0, "epochs": 8}}
 
     def read(self, split: str, language: str | None) -> dict[str, list[Any]]:
         """The columns audio, text (the digits with spaces between them) and speaker."""

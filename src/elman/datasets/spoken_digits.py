@@ -36,6 +36,7 @@ class SpokenDigits(Dataset):
     homepage = "https://github.com/Jakobovski/free-spoken-digit-dataset"
     citation = "Jackson et al., Free Spoken Digit Dataset v1.0.8, https://doi.org/10.5281/zenodo.1342401"
     fields: ClassVar = {"audio": "audio", "label": "digit"}
+    settings: ClassVar = {"classifier": {"colour": 10.0, "epochs": 20, "batch_size": 32}}
     folds: ClassVar = SPEAKERS + tuple("-".join(pair) for pair in permutations(SPEAKERS, 2))
     sources: ClassVar = {
         "recordings": Source(

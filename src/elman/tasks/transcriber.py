@@ -52,6 +52,11 @@ class Transcriber(Estimator):
         network_: the `NToN`. input_, word_: the codecs. history_: the figures of each epoch.
 
     Source: Graves et al. 2006, "Connectionist temporal classification".
+
+    >>> rows = {"audio": ["one.wav", "two_one.wav"], "text": ["one", "two one"]}
+    >>> model = Transcriber().fit(rows)                                  # doctest: +SKIP
+    >>> model.predict("one_two.wav").text                                # doctest: +SKIP
+    'one two'
     """
 
     task: ClassVar[str] = "transcriber"
