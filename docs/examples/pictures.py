@@ -7,7 +7,7 @@ snow = np.full((16, 16, 3), 255, np.uint8)
 pictures, texts = [night, snow] * 20, ["a dark night", "a field of snow"] * 20
 
 small = elman.ImageSettings(size=16, channels=8)
-training = elman.Training(epochs=20, batch_size=8, dropout=0.0, learning_rate=0.005)
+training = elman.Training(epochs=40, batch_size=8, dropout=0.0, learning_rate=0.003)
 captioner = elman.Captioner(hidden_size=32, image=small, training=training)
 captioner.fit(pictures, texts)
 

@@ -28,7 +28,9 @@ class Clinc150(Dataset):
         "EMNLP-IJCNLP 2019, https://aclanthology.org/D19-1131"
     )
     splits = ("train", "dev", "test", "oos-train", "oos-dev", "oos-test")
-    settings: ClassVar = {"classifier": {"bidirectional": True, "epochs": 25, "learning_rate": 0.003}}
+    settings: ClassVar = {
+        "classifier": {"bidirectional": True, "epochs": 25, "learning_rate": 0.003, "ensemble": 5}
+    }
     companions: ClassVar = {"train": "oos-train", "dev": "oos-dev", "test": "oos-test"}
     sources: ClassVar = {
         "data": Source(

@@ -52,6 +52,7 @@ class NotoEmoji(Dataset):
             "dropout": 0.1,
             "word_dropout": 0.1,
             "label_smoothing": 0.0,
+            "beam_size": 1,  # a beam writes names too short here
         }
     }
     sources: ClassVar[Mapping[str, Source]] = {

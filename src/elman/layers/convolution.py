@@ -206,7 +206,8 @@ class Convolutions(nn.Module):
 
     @torch.no_grad()
     def settle(self, x: Tensor) -> None:
-        """Centre the vectors by those of these pictures, before training."""
+        """Centre the vectors by those of these pictures as training will show them, before training."""
+        self.jitter.train()  # alike pictures would be told apart by too little, and too loudly
         self.centred.settle(self._vector(x))
 
 
@@ -235,7 +236,8 @@ class Regions(nn.Module):
 
     @torch.no_grad()
     def settle(self, x: Tensor) -> None:
-        """Centre the regions by those of these pictures, before training."""
+        """Centre the regions by those of these pictures as training will show them, before training."""
+        self.convolutions.jitter.train()
         self.centred.settle(self.convolutions.regions(x).flatten(2).transpose(1, 2))
 
 
