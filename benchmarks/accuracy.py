@@ -26,13 +26,14 @@ import matrix
 import yaml
 from baselines import BASELINES, FURTHER, named
 from music import Harmony, Musician
+from seeing import Captioned, Filmed, with_settings
 from writing import verse
 
 HERE = Path(__file__).parent
 Row = dict[str, Any]
 FIGURES = (
     *("test", "macro", "auroc", "recall", "span", "intent", "per", "rouge"),
-    *("nats", "equal", "tones", "rhyme", "voice"),
+    *("nats", "equal", "tones", "rhyme", "exact", "cider", "share", "voice"),
 )
 """How the names of the figures begin, in the order of the columns."""
 
@@ -120,7 +121,9 @@ class Recurrent:
     def __init__(self, settings: Row, seed: int, train: Row, dev: Row, fields: Row) -> None:
         import elman
 
-        roles = {role: fields[role] for role in ("text", "audio", "label") if role in fields}
+        roles = {
+            role: fields[role] for role in ("text", "audio", "image", "video", "label") if role in fields
+        }
         self.model = with_settings(elman.Classifier(), settings, seed).fit(train, **roles, dev=dev)
         self.size = sum(one.numel() for one in self.model.network_.parameters())
 
@@ -247,21 +250,12 @@ KINDS = {
     "forecaster": Forecaster,
     "generator": Writer,
     "versifier": Poet,
+    "captioner": Captioned,
+    "frame-forecaster": Filmed,
     "composer": Musician,
     "harmonizer": Harmony,
 }
 """What trains a task by a recipe, where it is no classifier."""
-
-
-def with_settings(model: Any, settings: Row, seed: int) -> Any:
-    """The model with a recipe's settings laid over its own, and the seed."""
-    settings = {**settings, "training": {**settings.get("training", {}), "seed": seed}}
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            model.set_params(**{f"{name}__{field}": one for field, one in value.items()})
-        else:
-            model.set_params(**{name: value})
-    return model
 
 
 def machine() -> Row:

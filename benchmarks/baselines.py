@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from music import CommonChord, KeyMarkov, KeyUnigram
+from seeing import CopiedFrame, NearestPicture
 from sensing import Segments
 from writing import Bigram, Nearest, NGram
 
@@ -242,6 +243,8 @@ BASELINES: dict[str, tuple[str, Any]] = {
     "segments": ("means of 8 segments + SVM", Segments),
     "generator": ("n-gram, Witten-Bell", NGram),
     "versifier": ("nearest first line", Nearest),
+    "captioner": ("nearest picture", NearestPicture),
+    "frame-forecaster": ("last frame", CopiedFrame),
     "composer": ("each key by the one before", KeyMarkov),
     "harmonizer": ("commonest chord below each note", CommonChord),
 }

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
         VerseReport,
     )
     from elman.codecs.audio import AudioSettings
+    from elman.codecs.image import ImageSettings
     from elman.codecs.music import MusicSettings
     from elman.codecs.text import TextSettings
+    from elman.codecs.video import VideoSettings
     from elman.data.panels import SeriesSettings
     from elman.decoding.beam import Beam
     from elman.decoding.greedy import Greedy
@@ -35,10 +37,13 @@ if TYPE_CHECKING:
     from elman.music.answers import Composed, HarmonyReport, MusicReport
     from elman.music.piece import Piece
     from elman.ragged import Ragged
+    from elman.seen import Caption, Film, FrameReport, Gaze, Screening
     from elman.tasks import load
+    from elman.tasks.captioner import Captioner
     from elman.tasks.classifier import Classifier
     from elman.tasks.composer import Composer
     from elman.tasks.forecaster import Forecaster
+    from elman.tasks.frame_forecaster import FrameForecaster
     from elman.tasks.generator import Generator
     from elman.tasks.harmonizer import Harmonizer
     from elman.tasks.tagger import Tagger
@@ -53,16 +58,23 @@ _HOMES = {
     "Alignment": "elman.answers",
     "AudioSettings": "elman.codecs.audio",
     "Beam": "elman.decoding.beam",
+    "Caption": "elman.seen",
+    "Captioner": "elman.tasks.captioner",
     "Classifier": "elman.tasks.classifier",
     "Composed": "elman.music.answers",
     "Composer": "elman.tasks.composer",
+    "Film": "elman.seen",
     "ForecastReport": "elman.answers",
     "Forecaster": "elman.tasks.forecaster",
+    "FrameForecaster": "elman.tasks.frame_forecaster",
+    "FrameReport": "elman.seen",
+    "Gaze": "elman.seen",
     "Generated": "elman.answers",
     "Generator": "elman.tasks.generator",
     "Greedy": "elman.decoding.greedy",
     "Harmonizer": "elman.tasks.harmonizer",
     "HarmonyReport": "elman.music.answers",
+    "ImageSettings": "elman.codecs.image",
     "LikelihoodReport": "elman.answers",
     "MusicReport": "elman.music.answers",
     "MusicSettings": "elman.codecs.music",
@@ -71,6 +83,7 @@ _HOMES = {
     "Ragged": "elman.ragged",
     "Report": "elman.answers",
     "Sample": "elman.decoding.sample",
+    "Screening": "elman.seen",
     "SeriesSettings": "elman.data.panels",
     "TagReport": "elman.answers",
     "Tagged": "elman.answers",
@@ -85,6 +98,7 @@ _HOMES = {
     "Verse": "elman.answers",
     "VerseReport": "elman.answers",
     "Versifier": "elman.tasks.versifier",
+    "VideoSettings": "elman.codecs.video",
     "load": "elman.tasks",
 }
 
@@ -94,16 +108,23 @@ __all__ = [
     "Alignment",
     "AudioSettings",
     "Beam",
+    "Caption",
+    "Captioner",
     "Classifier",
     "Composed",
     "Composer",
+    "Film",
     "ForecastReport",
     "Forecaster",
+    "FrameForecaster",
+    "FrameReport",
+    "Gaze",
     "Generated",
     "Generator",
     "Greedy",
     "Harmonizer",
     "HarmonyReport",
+    "ImageSettings",
     "LikelihoodReport",
     "MusicReport",
     "MusicSettings",
@@ -112,6 +133,7 @@ __all__ = [
     "Ragged",
     "Report",
     "Sample",
+    "Screening",
     "SeriesSettings",
     "TagReport",
     "Tagged",
@@ -126,6 +148,7 @@ __all__ = [
     "Verse",
     "VerseReport",
     "Versifier",
+    "VideoSettings",
     "load",
     "nn",
 ]

@@ -172,6 +172,43 @@ def plain_bleu(found: Sequence[str], references: Sequence[Sequence[str]]) -> flo
     return 100 * math.exp(short + total) if all(there) else 0.0
 
 
+def cider(found: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> float:
+    """CIDEr of captions, from 0 to 10: how alike their n-grams are to those people wrote, rare ones counting.
+
+        CIDEr = 10·mean_n mean_j cos(g_n(c), g_n(r_j))        g_n = count·log(I / pictures that have the n-gram)
+
+    n is from 1 to 4, j goes over the references of a picture, I is the number of pictures. An n-gram that no
+    reference has counts as in one picture. Source: Vedantam et al. 2014, arXiv 1411.5726.
+
+    Args:
+        found: the tokens of one caption a picture.
+        references: the tokens of each of its references, any number.
+
+    >>> round(cider([["a", "red", "cat"], ["a", "dog"]], [[["a", "red", "cat"]], [["one", "dog"]]]), 4)
+    4.375
+    """
+    total = 0.0
+    for n in range(1, 5):
+        known = [[_grams(one, n) for one in several] for several in references]
+        spread = Counter(gram for several in known for gram in set().union(*several))
+
+        def weighed(grams: Counter[tuple[str, ...]], spread: Counter[Any] = spread) -> dict[Any, float]:
+            pictures = len(references)
+            return {gram: k * math.log(pictures / max(1, spread[gram])) for gram, k in grams.items()}
+
+        for one, several in zip(found, known, strict=True):
+            own = weighed(_grams(one, n))
+            alike = [_cosine(own, weighed(each)) for each in several]
+            total += sum(alike) / max(len(alike), 1)
+    return 10 * total / 4 / max(len(found), 1)
+
+
+def _cosine(one: dict[Any, float], other: dict[Any, float]) -> float:
+    norms = [math.sqrt(sum(value**2 for value in each.values())) for each in (one, other)]
+    shared = sum(value * other.get(gram, 0.0) for gram, value in one.items())
+    return shared / (norms[0] * norms[1]) if all(norms) else 0.0
+
+
 def _grams(words: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
     return Counter(zip(*(words[k:] for k in range(n)), strict=False))
 

@@ -6,6 +6,8 @@ import gzip
 import importlib.util
 import json
 import os
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,27 @@ def test_names_are_in_one_split_each_and_their_package_is_named(monkeypatch: pyt
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"elman\[names\]"):
         datasets.load("names", "dev")
+
+
+@needs_mirror
+def test_clinc_has_as_many_texts_of_every_intent() -> None:
+    for split, each in {"train": 100, "dev": 20, "test": 30}.items():
+        assert set(Counter(datasets.load("clinc150", split)["label"]).values()) == {each}
+    assert set(datasets.load("clinc150", "oos-test")["label"]) == {"oos"}
+
+
+@needs_mirror
+def test_sst_speaks_of_the_sentiment_in_words() -> None:
+    columns = datasets.load("sst2", "dev")
+    known = dict(zip(columns["text"], columns["label"], strict=True))
+    assert known["one long string of cliches ."] == "negative"
+    assert known["a very well-made , funny and entertaining picture ."] == "positive"
+
+
+@needs_mirror
+def test_snips_has_one_well_formed_tag_for_every_token() -> None:
+    for split in ("train", "dev", "test"):
+        columns = datasets.load("snips", split)
+        for text, tags in zip(columns["text"], columns["slots"], strict=True):
+            assert len(text.split(" ")) == len(tags)
+            assert all(re.fullmatch(r"O|[BI]-\w+", tag) for tag in tags)

@@ -13,12 +13,14 @@ import elman
 from elman import registry
 
 NAMES = [
-    *("Alignment", "AudioSettings", "Beam", "Classifier", "Composed", "Composer", "ForecastReport"),
-    *("Forecaster", "Generated", "Generator", "Greedy", "Harmonizer", "HarmonyReport"),
-    *("LikelihoodReport", "MusicReport", "MusicSettings", "Piece", "Prediction", "Ragged", "Report"),
-    *("Sample", "SeriesSettings", "TagReport", "Tagged", "Tagger", "TextReport", "TextSettings"),
-    *("Training", "Transcriber", "Transcript", "Translation", "Translator", "Verse", "VerseReport"),
-    *("Versifier", "load"),
+    *("Alignment", "AudioSettings", "Beam", "Caption", "Captioner", "Classifier"),
+    *("Composed", "Composer", "Film", "ForecastReport", "Forecaster", "FrameForecaster"),
+    *("FrameReport", "Gaze", "Generated", "Generator", "Greedy", "Harmonizer"),
+    *("HarmonyReport", "ImageSettings", "LikelihoodReport", "MusicReport", "MusicSettings", "Piece"),
+    *("Prediction", "Ragged", "Report", "Sample", "Screening", "SeriesSettings"),
+    *("TagReport", "Tagged", "Tagger", "TextReport", "TextSettings", "Training"),
+    *("Transcriber", "Transcript", "Translation", "Translator", "Verse", "VerseReport"),
+    *("Versifier", "VideoSettings", "load"),
 ]
 MODULES = {"nn": ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "accelerate"]}
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from elman.layers.attention import Attention
+from elman.layers.convolution import Frames
 from elman.layers.frames import NADE
 from elman.layers.lexicon import Lexicon, forced
 from elman.layers.pooling import POOLINGS
@@ -21,6 +22,7 @@ from elman.ragged import Ragged
 from elman.structures.n_to_m import NToM
 from elman.structures.n_to_n import NToN
 from elman.structures.n_to_n_feedback import NToNFeedback
+from elman.structures.n_to_n_frames import NToNFrames
 from elman.structures.n_to_n_writer import NToNWriter
 from elman.structures.n_to_one import NToOne
 from elman.structures.one_to_n import OneToN
@@ -107,6 +109,23 @@ def _writer(cell: str, bidirectional: bool = False, num_layers: int = 1) -> nn.M
     return NToNWriter(nn.Linear(2, 3), encoder, nn.Embedding(4, 3), recurrent, dropout=0.5)
 
 
+class _Screen(NToNFrames):
+    """Steps of two numbers as frames of two pixels, whose change does not begin as 0."""
+
+    def __init__(self, cell: str, **options: Any) -> None:
+        frames = Frames((1, 1, 2), 4, hidden=4)
+        nn.init.normal_(frames.change.weight)
+        super().__init__(frames, Recurrent(cell, 8, 4, **options), dropout=0.5)
+
+    def forward(self, xs: Ragged) -> Ragged:
+        found = super().forward(xs.with_values(xs.values.view(-1, 1, 1, 2)))
+        return found.with_values(found.values.flatten(1))
+
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        found, state = super().step(x.view(-1, 1, 1, 2), state)
+        return found.flatten(1), state
+
+
 def _heads(cell: str, **options: Any) -> nn.Module:
     head = AdaptiveSoftmax(_recurrent(cell, **options).output_size, 5, cutoffs=[2, 3])
     return NToN(nn.Linear(2, 3), _recurrent(cell, **options), outputs=5, head=head, dropout=0.5)
@@ -149,6 +168,7 @@ VARIANTS: dict[str, tuple[Build, Callable[[Any, Ragged], list[Tensor]], bool]] =
     "n-to-n": (_n_to_n(0), _steps, True),
     "n-to-n joint": (_n_to_n(2), _both, False),
     "n-to-n-feedback": (_feedback, _steps, True),
+    "n-to-n-frames": (_Screen, _steps, True),
     "n-to-n clusters": (_heads, _steps, True),
     "n-to-n chords": (_chords, _steps, True),
     "n-to-n-writer": (_writer, _written, False),
@@ -166,8 +186,8 @@ WRITERS: dict[str, Build] = {
 }
 """Those that write: their steps are what they write, and `test_writers.py` has laws of its own for them."""
 VARIANTS |= {name: (build, _likelihoods, False) for name, build in WRITERS.items()}
-CAUSAL = {"n-to-n-feedback"}
-"""Those in which an answer feeds the next one, so that nothing can be read backwards."""
+CAUSAL = {"n-to-n-feedback", "n-to-n-frames"}
+"""Those that foresee, so that nothing can be read backwards."""
 
 
 def network_of(variant: str, cell: str, **options: Any) -> Any:

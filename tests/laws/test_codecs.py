@@ -55,6 +55,9 @@ def line(name: str, *values: float) -> Line:
     return Line(name, days, np.array(values), np.zeros((len(values), 0)), np.array([values]).T)
 
 
+PICTURE = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
+
+
 def tone(hertz: float, seconds: float, rate: int = 8_000) -> tuple[np.ndarray, int]:
     """A recording of one tone that dies away."""
     t = np.arange(round(seconds * rate)) / rate
@@ -64,6 +67,7 @@ def tone(hertz: float, seconds: float, rate: int = 8_000) -> tuple[np.ndarray, i
 SAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     "asked": ([("He left.", "Who?"), ("现在几点了", "what ?")], [("", ""), ("unseen", "who ?")]),
     "audio": ([tone(400, 0.3), tone(900, 0.2, 16_000)], [tone(600, 0.1), (np.zeros(1), 8_000)]),
+    "image": ([PICTURE, PICTURE[::-1]], [PICTURE / 255, np.stack([PICTURE] * 3, -1), PICTURE[:3]]),
     "label": (["b", "a", "b"], ["a", "b", "a"]),
     "music": ([[[60, 64], []], [[72]]], [[[21], [], [108]], []]),
     "panel": ([line("a", 1, 2, 5), line("b", 3, 3)], [line("b", 4, 5, 6), line("new", 7, 9)]),
@@ -73,6 +77,7 @@ SAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     "text": (TEXTS, ["what time", "", "unseen 词 ✂️"]),
     "words": (["four two", "two"], ["two two", "", " four"]),
     "tokens": ([["What", "time"], ["现在", "几点"]], [["time", "unseen", "词"], [], ["✂️"]]),
+    "video": ([np.stack([PICTURE] * 2)], [[PICTURE, PICTURE], np.stack([PICTURE / 255] * 3), []]),
 }
 """Raw values to fit each codec on, and others to encode."""
 

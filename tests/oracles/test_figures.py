@@ -15,7 +15,7 @@ import elman
 from elman import metrics
 from elman.codecs.label import Label
 from elman.codecs.series import Series
-from elman.tasks.classifier import divergence
+from elman.layers.softmax import divergence
 
 PAIRS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=60)
 SCORES = st.lists(st.tuples(st.floats(-50, 50, width=32), st.booleans()), min_size=2, max_size=60)

@@ -16,6 +16,7 @@ import typer
 from elman.answers import Alignment
 from elman.apps.messages import tell
 from elman.errors import DataError, SettingsError
+from elman.seen import Gaze
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".conllu", ".conll")
 EVERY = 1_000_000
@@ -88,21 +89,25 @@ def inspect(
         return
     from elman.apps.render import aligned, answer, kind, legend, show, walk
 
+    if isinstance(trace, Gaze):
+        from elman.apps.seeing import gazed
+
+        return show(answer(text, prediction, 1), "", *gazed(trace))
     if isinstance(trace, Alignment):
         return show(answer(text, prediction, 1), "", *aligned(trace))
     show(walk(text, prediction, trace), "", legend(trace, kind=kind(prediction)))
 
 
 def _draw(model: Any, asked: Any, out: str, top: int) -> None:
+    from elman.apps import drawing
     from elman.inspection import Trace
     from elman.inspection.picture import draw
 
     trace = model.inspect(asked, EVERY)
-    if not isinstance(trace, Trace):
-        raise SettingsError(
-            f"There is no picture of what a {model.task} looks at.", fix="leave --out out"
-        )
-    draw(trace, str(asked), top, out)
+    if isinstance(trace, Trace):
+        draw(trace, str(asked), top, out)
+    else:
+        drawing.draw(trace, out)
     tell("inspect.drawn", out=out)
 
 

@@ -81,6 +81,8 @@ Source = Annotated[str | None, _argument("source")]
 DatasetName = Annotated[str | None, _option("dataset", metavar="NAME")]
 Language = Annotated[str | None, _option("language", metavar="NAME")]
 TextColumn = Annotated[str | None, _option("text", metavar="COLUMN")]
+ImageColumn = Annotated[str | None, _option("image", metavar="COLUMN")]
+VideoColumn = Annotated[str | None, _option("video", metavar="COLUMN")]
 AudioColumn = Annotated[str | None, _option("audio", metavar="COLUMN")]
 Fold = Annotated[str | None, _option("fold", metavar="NAME")]
 LabelColumn = Annotated[str | None, _option("label", metavar="COLUMN")]
@@ -129,6 +131,8 @@ def fit(  # noqa: PLR0913 - the parameters of a command are its options
     task: Annotated[str | None, _option("task", metavar="NAME")] = None,
     text: TextColumn = None,
     audio: AudioColumn = None,
+    image: ImageColumn = None,
+    video: VideoColumn = None,
     label: LabelColumn = None,
     question: QuestionColumn = None,
     tokens: TokensColumn = None,
@@ -211,6 +215,8 @@ def evaluate(  # noqa: PLR0913 - the parameters of a command are its options
     language: Language = None,
     text: TextColumn = None,
     audio: AudioColumn = None,
+    image: ImageColumn = None,
+    video: VideoColumn = None,
     label: LabelColumn = None,
     question: QuestionColumn = None,
     tokens: TokensColumn = None,
@@ -248,16 +254,20 @@ def predict(  # noqa: PLR0913 - the parameters of a command are its options
     top: Annotated[int, _option("top", min=1, show_default=True)] = 1,
     rhyme: Annotated[str | None, _option("to_rhyme", "--rhyme", metavar="CHARACTER")] = None,
     beam_size: Annotated[int | None, _option("beam_size", min=1)] = None,
+    out: Annotated[str | None, _option("frames_out", "--out", metavar="FILE")] = None,
     *,
     tones: Annotated[bool, _option("tones", "--tones")] = False,
     as_json: Json = False,
 ) -> None:
     """Label texts, answer them, or foresee what comes next."""
-    from elman.apps import asking, composing, foreseeing, models
+    from elman.apps import asking, composing, filming, foreseeing, models
 
     model = models.opened(run)
     if model.task in composing.TASKS:
         composing.predict(model, texts or (), top=top, as_json=as_json)
+        return
+    if model.task == "frame-forecaster":
+        filming.predict(model, texts or (), horizon=horizon, out=out, as_json=as_json)
         return
     if model.task == "forecaster":
         wanted = foreseeing.Asked(horizon, tuple(level or ()), known, encoding)
@@ -301,11 +311,14 @@ def inspect(
     as_json: Json = False,
 ) -> None:
     """Show a model at work, step by step."""
-    from elman.apps import asking, composing, foreseeing, models
+    from elman.apps import asking, composing, filming, foreseeing, models
 
     model = models.opened(run)
     if model.task in composing.TASKS:
         composing.inspect(model, text, out=out, as_json=as_json)
+        return
+    if model.task == "frame-forecaster":
+        filming.inspect(model, text, out=out, as_json=as_json)
         return
     if model.task == "forecaster":
         foreseeing.inspect(model, text, as_json=as_json)

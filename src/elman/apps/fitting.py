@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 FIGURES = (
     *("f1", "accuracy", "label", "bleu", "wer", "per", "rouge1", "rouge2", "rougeL", "cer", "mse"),
-    *("bits_per_character", "log_likelihood", "frame_log_likelihood"),
+    *("bits_per_character", "log_likelihood", "frame_log_likelihood", "exact"),
+    "frame_mse",
 )
 """Those of the dev set that are told, the one that chose the epoch first."""
 FORMATS = {"conllu": "tagger", "conll": "tagger", "txt": "generator", "lines": "generator"}
 FORMATS |= dict.fromkeys(("mid", "midi", "abc"), "composer")
 """What a file is for, where its format alone tells."""
+MADE = {"image": "captioner", "video": "frame-forecaster"}
+"""What is made of a column of a sense, where there are no labels."""
 NAIVE = ("naive", "seasonal_naive", "drift")
 """Forecasts that cost nothing, which a forecaster's own stand beside."""
 READING = {
@@ -183,6 +186,8 @@ def _task(given: Mapping[str, Any]) -> str:
         return datasets.get(given["dataset"]).task
     if "parallel" in given or "target" in given:
         return "transcriber" if "audio" in given else "translator"
+    if "label" not in given and (sense := next((one for one in MADE if one in given), None)):
+        return MADE[sense]
     source = Path(given["source"])
     names = [one.name for one in source.iterdir()] if source.is_dir() else []
     # Of a folder, what is in it tells.
@@ -333,6 +338,9 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
         best = min(figures[f"dev_{name}"] for name in NAIVE)
         beats = "beats" if figures["dev_skill"] > 0 else "beaten"
         tell(f"fit.{beats}", **{name: figures[f"dev_{name}"] for name in NAIVE}, best=best)
+    if "dev_copy_mse" in figures:
+        beats = "saves" if figures["dev_saved"] > 0 else "copies"
+        tell(f"fit.{beats}", copied=figures["dev_copy_mse"], saved=100 * figures["dev_saved"])
     run = shlex.quote(str(out))
     tell("fit.model", out=out)
     if "dataset" in data.about:
@@ -345,7 +353,15 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
         return
     if hasattr(model, "generate") and not model.bidirectional:
         tell("command", line=f"elman generate {run}")
-    column = data.train.column(data.columns[model.reads(data.columns)])
+    role = model.reads(data.columns)
+    column = data.train.column(data.columns[role])
+    if role in model.senses:
+        from elman.data import located
+
+        column = [
+            os.path.relpath(one) if isinstance(one, str) else one
+            for one in located(data.train, data.columns[role]).column(data.columns[role])
+        ]
     texts = (one if isinstance(one, str) else _joined(one) for one in column)
     plain = (one for one in texts if 0 < len(one) <= 60 and one.isprintable() and "'" not in one)
     if example := next(plain, None):

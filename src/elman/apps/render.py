@@ -26,6 +26,7 @@ from elman.answers import (
 )
 from elman.apps.messages import say
 from elman.inspection import Foretold, Heard, Step, Trace
+from elman.seen import Caption
 
 LEVELS = "▁▂▃▄▅▆▇█"
 SHADES = "·░▒▓█"
@@ -77,9 +78,9 @@ def percent(share: float) -> str:
     return f"{100 * share:3.0f} %"
 
 
-def answer(text: str, prediction: Prediction | Tagged | Translation | Verse, top: int) -> Text:
+def answer(text: str, prediction: Prediction | Tagged | Translation | Verse | Caption, top: int) -> Text:
     """One text with its label, or its likeliest labels and their bars; or with its tags, or translations."""
-    if isinstance(prediction, Translation):
+    if isinstance(prediction, Translation | Caption):
         lines = Text(text)
         for number, (found, score) in enumerate(prediction.ranking[:top]):
             lines.append("\n  → ").append(found, "" if number else "bold")
@@ -253,6 +254,8 @@ def report(
     table.add_column()
     table.add_column(justify="right", style="bold")
     for name, figure in result.to_dict().items():
+        if name == "each":  # said file by file in JSON
+            continue
         if isinstance(figure, dict):
             for part, value in figure.items():
                 table.add_row(say(f"report.{name}.{part}"), _figure(part, value))

@@ -67,6 +67,10 @@ class Reader(Codec):
         """Steps as the network reads them; with `vary`, changed at random as training asks for."""
         return xs
 
+    def reader(self, dropout: float = 0.0) -> Any:
+        """A fresh module from steps to features, with an `output_size`; None where steps are features."""
+        return None
+
     @abstractmethod
     def names(self, one: Any) -> list[str]:
         """A name for each step of a raw value, for people to read."""

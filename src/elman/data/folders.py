@@ -10,7 +10,11 @@ from elman.data.records import Records
 from elman.errors import DataError
 from elman.sound import SUFFIXES
 
-MEDIA = {"audio": SUFFIXES}
+MEDIA = {
+    "audio": SUFFIXES,
+    "image": (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"),
+    "video": (".mp4", ".mkv", ".avi", ".mov", ".webm", ".mpg", ".npz"),
+}
 """What files are, by their suffixes: the name of the column that they stand in."""
 
 

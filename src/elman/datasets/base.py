@@ -64,7 +64,8 @@ class Dataset(ABC):
         """The columns of a split, both arguments being valid: what a subclass writes."""
 
     def load(self, split: str, language: str | None = None) -> dict[str, list[Any]]:
-        """The columns of a split; `language=None` means all the languages there are.
+        """The columns of a split; `language=None` means all the languages there are, or the one that the data
+        set takes then: a picture has its captions in one language at a time.
 
         Raises:
             UnknownNameError: no split or no language of that name.
@@ -93,6 +94,28 @@ class Dataset(ABC):
         if key not in self.sources:
             raise UnknownNameError.among("source", key, self.sources)
         return self.mirrored(self.sources[key]) or self._download(self.sources[key])
+
+    def derived(self, key: str, how: str) -> Path:
+        """The verified file of a source that is made of what its address has, and is never downloaded.
+
+        Args:
+            key: of the source.
+            how: how the file is made, in a phrase.
+
+        Raises:
+            DataError: the mirror lacks it, or holds another one.
+        """
+        source = self.sources[key]
+        found = self.mirrored(source)
+        if found is None:
+            root = os.environ.get("ELMAN_MIRROR")
+            raise DataError(
+                f"{self.name} is made of files that elman does not make by itself.",
+                expected=f"{source.mirror}, sha256 {source.sha256}: {how}, from {source.url}",
+                received=f"ELMAN_MIRROR={root} lacks it" if root else "ELMAN_MIRROR is not set",
+                fix=f"make it or copy it to FOLDER/{source.mirror} and set ELMAN_MIRROR=FOLDER",
+            )
+        return found
 
     def packaged(self, package: str, path: str, sha256: str, extra: str) -> bytes:
         """The verified file that an installed package ships; nothing of the package is run.

@@ -67,3 +67,17 @@ class AdaptiveSoftmax(nn.Module):
     def surprise(self, h: Tensor, targets: Tensor) -> Tensor:
         """The negative log-probability of each target, without those of all other symbols: `steps`."""
         return -self.clusters(h, targets.long()).output if len(h) else h.sum(-1)
+
+
+def divergence(logits: Tensor, others: Tensor) -> Tensor:
+    """How unlike two sets of probabilities are, both ways, on average over the batch.
+
+        D = ½·Σ_k (p_k - q_k)·(log p_k - log q_k)        p, q: the softmax of each
+
+    Shapes: both `batch labels`. Result: a scalar, 0 for equal ones.
+
+    >>> float(divergence(torch.zeros(1, 2), torch.zeros(1, 2)))
+    0.0
+    """
+    p, q = logits.log_softmax(-1), others.log_softmax(-1)
+    return ((p.exp() - q.exp()) * (p - q)).sum(-1).mean() / 2

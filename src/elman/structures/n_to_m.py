@@ -42,7 +42,8 @@ class NToM(nn.Module):
     arXiv 1508.04025 (input feeding); See et al. 2017, arXiv 1704.04368 (copying).
 
     Args:
-        inputs: a module from steps to features, step by step.
+        inputs: a module from steps to features, step by step; or one with `steps`, which makes more of each
+            (the regions of a picture, see `Regions`).
         encoder: the recurrence that reads; any cell, one direction or both.
         lexicon: the tokens that are written; its features are twice the decoder's hidden size.
         decoder: the recurrence that writes; one direction. It reads `lexicon.size` numbers and, with a
@@ -127,8 +128,9 @@ class NToM(nn.Module):
 
     def looked(self, xs: Ragged, given: Ragged) -> list[Tensor]:
         """The weights of attention in each sentence, `written read`."""
-        _, _, _, weights, _ = self._written(given, self.start(xs))
-        lengths = zip(given.lengths.tolist(), xs.lengths.tolist(), strict=True)
+        state = self.start(xs)
+        weights = self._written(given, state)[3]
+        lengths = zip(given.lengths.tolist(), state[1].real.sum(-1).tolist(), strict=True)
         return [one[:m, :n] for one, (m, n) in zip(weights, lengths, strict=True)]
 
     @torch.no_grad()
@@ -147,7 +149,9 @@ class NToM(nn.Module):
 
     def start(self, xs: Ragged, copies: Ragged | None = None) -> WriteState:
         """The state before the first step, of sequences that were read."""
-        scan = self.encoder(xs.with_values(self.inputs(xs.values)))
+        several = getattr(self.inputs, "steps", None)
+        read = several(xs) if several else xs.with_values(self.inputs(xs.values))
+        scan = self.encoder(read)
         summary = torch.cat(list(scan.final[0][-self.encoder.directions :]), -1)
         state = self.decoder.divided(torch.tanh(self.initial(summary)))
         nothing = summary.new_zeros(len(summary), 0)

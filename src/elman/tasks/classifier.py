@@ -11,29 +11,35 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from elman import metrics
+from elman import metrics, registry
 from elman.answers import Prediction, Predictions, Report
 from elman.codecs.asked import Asked
 from elman.codecs.audio import Audio, AudioSettings
 from elman.codecs.base import Reader
+from elman.codecs.image import ImageSettings
 from elman.codecs.label import Label
 from elman.codecs.series import Series
 from elman.codecs.text import Text, TextSettings
+from elman.codecs.video import VideoSettings
 from elman.data import Batches, Records, labelled, located, read, read_vectors
 from elman.data.readings import gathered
 from elman.errors import DataError, SettingsError
 from elman.inspection import Heard, Trace, look
 from elman.layers.embedding import Embedding, character_reader
 from elman.layers.recurrent import Recurrent
+from elman.layers.softmax import divergence
 from elman.ragged import Ragged
 from elman.streaming import Stream
 from elman.structures.n_to_one import NToOne
 from elman.tasks.base import Estimator, Prepare
 from elman.training import Problem, Training
 
+SETTLING = 256
+"""Steps of pictures or films by which an untrained network is centred."""
+
 
 class Classifier(Estimator):
-    """Names the class of a sequence: of a text, of a recording, or of a sequence of numbers.
+    """Names the class of a text, a recording, a sequence of numbers, a picture's rows, a film's frames.
 
         h[t] = cell(h[t-1], x[t])        p(label) = softmax(W_y·pool(h[1] … h[T]) + b_y)
 
@@ -44,7 +50,7 @@ class Classifier(Estimator):
         bidirectional: whether to read from the end as well.
         pooling: `last`, `max`, `mean` or `attention`: what the answer is made from.
         text: how text becomes vectors; ignored for what is no text.
-        audio: how sound becomes numbers; ignored for what is no sound.
+        audio, image, video: how sound, pictures and films become numbers; ignored for what is none.
         training: how the network is trained, with the seed.
 
     Attributes after `fit`:
@@ -61,15 +67,12 @@ class Classifier(Estimator):
     kind: ClassVar[str] = "classifier"
     structure: ClassVar[str] = "n-to-one"
     roles: ClassVar[Mapping[str, str]] = {
-        "text": "text",
-        "label": "label",
-        "question": "question",
-        "audio": "audio",
-        "series": "series",
-        "time": "time",
+        **{"text": "text", "label": "label", "question": "question"},
+        **{"audio": "audio", "image": "image", "video": "video"},
+        **{"series": "series", "time": "time"},
     }
-    optional: ClassVar[tuple[str, ...]] = ("question", "audio", "series", "time")
-    senses: ClassVar[tuple[str, ...]] = ("audio",)
+    optional: ClassVar[tuple[str, ...]] = ("question", "audio", "image", "video", "series", "time")
+    senses: ClassVar[tuple[str, ...]] = ("audio", "image", "video")
     answers: ClassVar[str | None] = "label"
     knows: ClassVar[frozenset[str]] = frozenset({"consistency", "ensemble"})
     codecs: ClassVar[tuple[str, ...]] = ("input", "label")
@@ -84,11 +87,14 @@ class Classifier(Estimator):
         pooling: str = "attention",
         text: TextSettings = TextSettings(),  # noqa: B008 - frozen
         audio: AudioSettings = AudioSettings(),  # noqa: B008 - frozen
+        image: ImageSettings = ImageSettings(parts="rows"),  # noqa: B008 - frozen
+        video: VideoSettings = VideoSettings(),  # noqa: B008 - frozen
         training: Training = Training(),  # noqa: B008 - frozen
     ) -> None:
         self.cell, self.hidden_size, self.num_layers = cell, hidden_size, num_layers
         self.bidirectional, self.pooling = bidirectional, pooling
-        self.text, self.audio, self.training = text, audio, training
+        self.text, self.audio, self.image, self.video = text, audio, image, video
+        self.training = training
 
     # --- learning ---
 
@@ -101,6 +107,8 @@ class Classifier(Estimator):
         label: str = "label",
         question: str | None = None,
         audio: str | None = None,
+        image: str | None = None,
+        video: str | None = None,
         series: str | None = None,
         time: str | None = None,
         dev: Any = None,
@@ -119,6 +127,8 @@ class Classifier(Estimator):
             question: the column of questions about the texts, to which the labels are the answers.
             audio: the column of recordings, instead of `text`: paths, as they are seen from the file that
                 they are written in, or pairs of samples and their rate.
+            image: the column of pictures, likewise: paths or arrays.
+            video: the column of films, likewise.
             series: the column that tells sequences apart, where each row of `source` is one moment of one
                 (see `data.readings`); what is in no other column that is named are its channels.
             time: the column of its times; rows as they come if None.
@@ -133,8 +143,9 @@ class Classifier(Estimator):
             TrainingError: the loss is not finite, or the folder holds another run.
         """
         given = source if y is None else (source, y)
-        columns = {"text": None if audio else text, "label": label, "question": question, "audio": audio}
-        columns |= {"series": series, "time": time}
+        own = None if audio or image or video else text
+        columns = {"text": own, "label": label, "question": question, "series": series, "time": time}
+        columns |= {"audio": audio, "image": image, "video": video}
         return self._fit(given, columns, dev=dev, out=out, about=about)
 
     @classmethod
@@ -167,6 +178,9 @@ class Classifier(Estimator):
     def _learn_codecs(self, rows: Records) -> Prepare | None:
         self.label_ = Label().fit(rows.column(self.columns_["label"]))
         self.input_, vectors = self._input(self.asked(rows))
+        if hasattr(self.input_.reader(), "settle"):
+            some = self.input_.encode(self.asked(rows)[:SETTLING]).values[:SETTLING]
+            return lambda network: network.inputs.eval().settle(some)
         return None if vectors is None else lambda network: network.inputs.fill(*vectors)
 
     @property
@@ -216,8 +230,10 @@ class Classifier(Estimator):
 
     def _input(self, raw: Sequence[Any]) -> tuple[Reader, tuple[Tensor, Tensor] | None]:
         """The codec that suits the sequences, and pretrained rows for its table if there are any."""
-        if self.reads(self.columns_) == "audio":
-            return Audio(self.audio, causal=not self.bidirectional).fit(raw), None
+        sense = self.reads(self.columns_)
+        if sense in self.senses:
+            more = {"causal": not self.bidirectional} if sense == "audio" else {}
+            return registry.get("codecs", sense)(getattr(self, sense), **more).fit(raw), None
         if "question" in self.columns_:
             return Asked(self.text).fit(raw), None
         if not isinstance(raw[0], str):
@@ -237,10 +253,8 @@ class Classifier(Estimator):
 
     def _network(self) -> NToOne:
         training, codec = self.training, self.input_
-        inputs, size = torch.nn.Identity(), codec.features
-        if isinstance(codec, Text):
-            inputs = self._embedding(codec)
-            size = inputs.output_size
+        inputs = self._embedding(codec) if isinstance(codec, Text) else codec.reader(training.dropout)
+        size = codec.features if inputs is None else inputs.output_size
         recurrent = Recurrent(
             self.cell,
             size,
@@ -251,6 +265,7 @@ class Classifier(Estimator):
             recurrent_dropout=training.recurrent_dropout,
         )
         outputs = len(self.label_.labels)
+        inputs = torch.nn.Identity() if inputs is None else inputs
         return NToOne(inputs, recurrent, outputs=outputs, pooling=self.pooling, dropout=training.dropout)
 
     def _embedding(self, codec: Text) -> Embedding:
@@ -270,7 +285,7 @@ class Classifier(Estimator):
         reads anything.
         """
         self._check_fitted()
-        if not hasattr(source, "__len__") and not hasattr(source, "__fspath__"):
+        if not any(hasattr(source, name) for name in ("__len__", "__fspath__", "convert")):
             raise DataError("This is no sequence, and no list of them.", received=repr(source)[:80])
         single = self.input_.is_one(source)
         answers = self._predictions(self.decision_function([source] if single else source).softmax(-1))
@@ -381,17 +396,3 @@ class Classifier(Estimator):
             f"{'both directions' if self.bidirectional else 'one direction'}, pooling {self.pooling}",
             "Labels": len(self.label_.labels),
         }
-
-
-def divergence(logits: Tensor, others: Tensor) -> Tensor:
-    """How unlike two sets of probabilities are, both ways, on average over the batch.
-
-        D = ½·Σ_k (p_k - q_k)·(log p_k - log q_k)        p, q: the softmax of each
-
-    Shapes: both `batch labels`. Result: a scalar, 0 for equal ones.
-
-    >>> float(divergence(torch.zeros(1, 2), torch.zeros(1, 2)))
-    0.0
-    """
-    p, q = logits.log_softmax(-1), others.log_softmax(-1)
-    return ((p.exp() - q.exp()) * (p - q)).sum(-1).mean() / 2
