@@ -16,11 +16,11 @@ from torch.nn import functional as F
 import elman
 from elman import registry
 from elman.data import Windows
+from elman.inspection import surprise
 from elman.layers.recurrent import Recurrent
 from elman.layers.softmax import AdaptiveSoftmax, Tied
 from elman.ragged import Ragged
 from elman.structures.n_to_n import NToN
-from elman.tasks import generator
 from elman.training import Training
 
 from .cases import same
@@ -53,7 +53,7 @@ def test_one_pass_as_step_by_step_as_in_chunks(cell: str, head: Any, monkeypatch
         last = number[None]
     assert whole == pytest.approx(nats / math.log(2) / len(text), rel=1e-5)
     for span in (1, 7, 50):
-        monkeypatch.setattr(generator, "AT_ONCE", span)
+        monkeypatch.setattr(surprise, "AT_ONCE", span)
         assert model.evaluate([text]).bits_per_character == pytest.approx(whole, rel=1e-6)
     trace = model.inspect(text)
     assert sum(step.surprise for step in trace.steps) / len(text) == pytest.approx(whole, rel=1e-5)

@@ -44,7 +44,8 @@ def test_parameters_are_read_set_and_cloned(fitted: elman.Classifier) -> None:
     assert twin is not model
     assert twin.get_params() == model.get_params()
     assert set(model.get_params()) == {
-        *("cell", "hidden_size", "num_layers", "bidirectional", "pooling", "text", "audio", "training")
+        *("cell", "hidden_size", "num_layers", "bidirectional", "pooling", "training"),
+        *("text", "audio", "image", "video"),
     }
     assert twin.set_params(cell="gru", hidden_size=3, training__epochs=2, text__lowercase=False) is twin
     assert (twin.cell, twin.hidden_size) == ("gru", 3)

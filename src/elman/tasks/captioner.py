@@ -69,7 +69,7 @@ class Captioner(Estimator):
         network_: a `OneToN` or `NToM`. input_, text_: the codecs. history_: the figures of each epoch.
 
     >>> dark, light = [np.full((8, 8), value, np.uint8) for value in (0, 255)]
-    >>> small = Training(epochs=12, batch_size=4, dropout=0.0, learning_rate=0.01)
+    >>> small = Training(epochs=30, batch_size=4, dropout=0.0, learning_rate=0.005)
     >>> model = Captioner(hidden_size=16, image=ImageSettings(size=8, channels=4, tint=0), training=small)
     >>> rows = {"image": [dark, light] * 8, "text": ["a dark night", "snow"] * 8}
     >>> model.fit(rows, dev=rows).predict(dark).text
