@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from elman.layers.embedding import Table
 
-LARGE = 400_000
-"""Numbers in a table from which moving single rows is quicker than moving all of them."""
+LARGE = 4_000_000
+"""Numbers in a table from which moving single rows was measured to be quicker than moving all of them."""
 
 REACH = 400
 """Steps after which what is left of a momentum, (β1/√β2)^400 < 1e-18, moves nothing."""
@@ -43,9 +43,9 @@ class LazyAdamW(torch.optim.AdamW):
         model: its parameters are moved; biases are not decayed.
         lr: the rate η; it may change from step to step.
         weight_decay: λ.
-        lazy: whether tables (`elman.layers.embedding.Table`) of 400,000 numbers and more are moved by row.
+        lazy: whether tables (`elman.layers.embedding.Table`) of 4,000,000 numbers and more are moved by row.
 
-    >>> table = Table(50_000, 8)
+    >>> table = Table(50_000, 80)
     >>> optimizer = LazyAdamW(table, lr=0.1)
     >>> table(torch.tensor([3])).sum().backward()
     >>> before = table.weight.detach().clone()
