@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from elman import nn
     from elman.answers import (
         Alignment,
+        Caption,
         ForecastReport,
         Generated,
         LikelihoodReport,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from elman.music.answers import Composed, HarmonyReport, MusicReport
     from elman.music.piece import Piece
     from elman.ragged import Ragged
-    from elman.seen import Caption, Film, FrameReport, Gaze, Screening
+    from elman.seen import Film, FrameReport, Gaze, Screening
     from elman.tasks import load
     from elman.tasks.captioner import Captioner
     from elman.tasks.classifier import Classifier
@@ -58,7 +59,7 @@ _HOMES = {
     "Alignment": "elman.answers",
     "AudioSettings": "elman.codecs.audio",
     "Beam": "elman.decoding.beam",
-    "Caption": "elman.seen",
+    "Caption": "elman.answers",
     "Captioner": "elman.tasks.captioner",
     "Classifier": "elman.tasks.classifier",
     "Composed": "elman.music.answers",

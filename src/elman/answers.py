@@ -117,16 +117,20 @@ class Translation:
         return self.ranking[0][1]
 
     def __repr__(self) -> str:
-        return f"Translation(text={self.text!r}, score={self.score:.2f})"
+        return f"{type(self).__name__}(text={self.text!r}, score={self.score:.2f})"
 
     def to_dict(self, top: int = 1) -> dict[str, Any]:
         """The answer as JSON data, with the `top` best texts."""
         ranking = [{"text": text, "score": score} for text, score in self.ranking[:top]]
-        return {"translation": self.text, "score": self.score, "top": ranking}
+        return {type(self).__name__.lower(): self.text, "score": self.score, "top": ranking}
 
     def cells(self, asked: str, top: int = 1) -> list[str]:
         """The answer as cells of a table: what was asked, and the best texts."""
         return [asked, *(text for text, _ in self.ranking[:top])]
+
+
+class Caption(Translation):
+    """A text that was written about a picture, the likeliest first."""
 
 
 @dataclass(frozen=True, repr=False)

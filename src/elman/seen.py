@@ -9,41 +9,6 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Caption:
-    """What was written about a picture, the likeliest first.
-
-    Attributes:
-        ranking: each text with its score: its log-probability, normalised by length as the decoding says.
-        tokens: the tokens of the first one.
-    """
-
-    ranking: list[tuple[str, float]]
-    tokens: list[str] = field(repr=False)
-
-    @property
-    def text(self) -> str:
-        """The best text."""
-        return self.ranking[0][0]
-
-    @property
-    def score(self) -> float:
-        """Its score."""
-        return self.ranking[0][1]
-
-    def __repr__(self) -> str:
-        return f"Caption(text={self.text!r}, score={self.score:.2f})"
-
-    def to_dict(self, top: int = 1) -> dict[str, Any]:
-        """The answer as JSON data, with the `top` best texts."""
-        ranking = [{"text": text, "score": score} for text, score in self.ranking[:top]]
-        return {"caption": self.text, "score": self.score, "top": ranking}
-
-    def cells(self, asked: str, top: int = 1) -> list[str]:
-        """The answer as cells of a table: what was asked, and the best texts."""
-        return [asked, *(text for text, _ in self.ranking[:top])]
-
-
-@dataclass(frozen=True)
 class Gaze:
     """Where in a picture each word of its caption looked.
 

@@ -26,7 +26,6 @@ from elman.answers import (
 )
 from elman.apps.messages import say
 from elman.inspection import Foretold, Heard, Step, Trace
-from elman.seen import Caption
 
 LEVELS = "▁▂▃▄▅▆▇█"
 SHADES = "·░▒▓█"
@@ -78,9 +77,9 @@ def percent(share: float) -> str:
     return f"{100 * share:3.0f} %"
 
 
-def answer(text: str, prediction: Prediction | Tagged | Translation | Verse | Caption, top: int) -> Text:
+def answer(text: str, prediction: Prediction | Tagged | Translation | Verse, top: int) -> Text:
     """One text with its label, or its likeliest labels and their bars; or with its tags, or translations."""
-    if isinstance(prediction, Translation | Caption):
+    if isinstance(prediction, Translation):
         lines = Text(text)
         for number, (found, score) in enumerate(prediction.ranking[:top]):
             lines.append("\n  → ").append(found, "" if number else "bold")

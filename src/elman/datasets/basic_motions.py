@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from elman.datasets.base import Dataset, Source
-from elman.datasets.japanese_vowels import of_ts
+from elman.datasets.japanese_vowels import of_aeon
 
 URL = "https://raw.githubusercontent.com/aeon-toolkit/aeon/v1.6.0/aeon/datasets/data/BasicMotions/"
 CHECKSUMS = {
     "TRAIN": "8dc43cc6306cb679c888c01e26f91772ac4441a916da43bac8b79734a538b9d6",
     "TEST": "79213102bc6fca1a398ad98ce1185dff0208fa3d1465e687f48288946b0ff8dc",
 }
-FIFTH = 5
-"""Every fifth of the training recordings of a motion is for dev."""
 
 
 class BasicMotions(Dataset):
@@ -47,13 +45,7 @@ class BasicMotions(Dataset):
 
     def read(self, split: str, language: str | None) -> dict[str, list[Any]]:
         """The columns readings (lists of 6 numbers) and motion."""
-        part = "TEST" if split == "test" else "TRAIN"
-        place = f"datasets/data/BasicMotions/BasicMotions_{part}.ts"
-        sequences, labels = of_ts(self.shipped(part, "aeon", place, "sensors").decode("utf-8"))
-        if split != "test":
-            places = [labels[:i].count(label) for i, label in enumerate(labels, 1)]
-            kept = [i for i, one in enumerate(places) if (one % FIFTH == 0) == (split == "dev")]
-            sequences, labels = [sequences[i] for i in kept], [labels[i] for i in kept]
+        sequences, labels = of_aeon(self, "BasicMotions", split)
         return {"readings": sequences, "motion": labels}
 
     def origin(self, split: str, language: str | None = None) -> str:

@@ -13,7 +13,7 @@ CHECKSUMS = {
     "TEST": "b3d41d6a0ca3bcad3afb9ca7d4365382aa51341e2e58bae2a574babdda5b9462",
 }
 FIFTH = 5
-"""Every fifth of a speaker's training utterances is for dev."""
+"""Every fifth of a label's training sequences is for dev."""
 
 
 class JapaneseVowels(Dataset):
@@ -45,16 +45,7 @@ class JapaneseVowels(Dataset):
 
     def read(self, split: str, language: str | None) -> dict[str, list[Any]]:
         """The columns steps (lists of 12 numbers) and speaker."""
-        part = "TEST" if split == "test" else "TRAIN"
-        place = f"datasets/data/JapaneseVowels/JapaneseVowels_{part}.ts"
-        sequences, labels = of_ts(self.shipped(part, "aeon", place, "sensors").decode("utf-8"))
-        if split != "test":
-            counts: dict[str, int] = {}
-            kept = []
-            for i, label in enumerate(labels):
-                counts[label] = counts.get(label, 0) + 1
-                kept += [i] if (counts[label] % FIFTH == 0) == (split == "dev") else []
-            sequences, labels = [sequences[i] for i in kept], [labels[i] for i in kept]
+        sequences, labels = of_aeon(self, "JapaneseVowels", split)
         return {"steps": sequences, "speaker": labels}
 
     def origin(self, split: str, language: str | None = None) -> str:
@@ -64,6 +55,18 @@ class JapaneseVowels(Dataset):
             return "the published test split"
         which = "every fifth utterance" if split == "dev" else "all but every fifth utterance"
         return f"{which} of each speaker in the published training set"
+
+
+def of_aeon(dataset: Dataset, problem: str, split: str) -> tuple[list[list[list[float]]], list[str]]:
+    """The sequences and labels of a split that aeon ships; every fifth of each label for training is dev."""
+    part = "TEST" if split == "test" else "TRAIN"
+    place = f"datasets/data/{problem}/{problem}_{part}.ts"
+    sequences, labels = of_ts(dataset.shipped(part, "aeon", place, "sensors").decode("utf-8"))
+    if split == "test":
+        return sequences, labels
+    places = [labels[:i].count(label) for i, label in enumerate(labels, 1)]
+    kept = [i for i, one in enumerate(places) if (one % FIFTH == 0) == (split == "dev")]
+    return [sequences[i] for i in kept], [labels[i] for i in kept]
 
 
 def of_ts(text: str) -> tuple[list[list[list[float]]], list[str]]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elman import metrics
-from elman.answers import TextReport
+from elman.answers import Caption, TextReport
 from elman.codecs.image import Image, ImageSettings
 from elman.codecs.series import Series
 from elman.codecs.text import END, START, Text, TextSettings
@@ -27,7 +27,7 @@ from elman.layers.embedding import UNKNOWN
 from elman.layers.lexicon import Lexicon, forced
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged, offsets_of
-from elman.seen import Caption, Gaze
+from elman.seen import Gaze
 from elman.structures.n_to_m import NToM
 from elman.structures.one_to_n import ACTS, OneToN
 from elman.tasks.base import Estimator, Prepare
