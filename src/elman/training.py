@@ -42,7 +42,7 @@ class Training(Settings):
     stops after `patience` epochs without a better dev figure. `consistency` is the weight of the divergence
     between two passes over each batch, which dropout makes differ (R-Drop; Liang et al. 2021, arXiv
     2106.14448). `averaging` is the decay of a running mean of the weights, which is then what is evaluated
-    and kept. `ensemble` networks are trained one after the other, each from its own seed, and answer
+    and kept. `ensemble` networks are trained, each from its own seed and on a core of its own, and answer
     together (`elman.ensemble`). `devices`, `num_nodes`, `strategy`, `accelerator` and `precision` are
     Lightning Fabric's.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from elman.errors import SettingsError
+from elman.layers.dropout import dropout
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged, offsets_of
 
@@ -71,11 +71,11 @@ class Embedding(nn.Module):
             words = words.masked_fill(hidden, UNKNOWN)
         rows = self.words(words)
         if self.characters is None:
-            return F.dropout(rows, self.dropout, self.training)
+            return dropout(rows, self.dropout, self.training)
         # A word that occurs twice in a batch is read once.
         unique, where = _distinct(tokens[:, 1:])
         vectors = torch.cat([rows, self.characters(unique).index_select(0, where)], -1)
-        return F.dropout(vectors, self.dropout, self.training)
+        return dropout(vectors, self.dropout, self.training)
 
     @torch.no_grad()
     def fill(self, rows: Tensor, vectors: Tensor) -> None:

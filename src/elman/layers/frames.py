@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elman.errors import UnknownNameError
+from elman.layers.dropout import Dropout
 
 HEADS = ("independent", "nade")
 RARE = -3.0
@@ -123,7 +124,7 @@ class NADE(Frames):
         self.hidden = nn.Linear(features, hidden_size)
         self.read = nn.Parameter(torch.randn(keys, hidden_size) * hidden_size**-0.5)
         self.write = nn.Parameter(torch.randn(keys, hidden_size) * hidden_size**-0.5)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, h: Tensor) -> Tensor:
         return torch.cat([self.linear(h), self.hidden(h)], -1)
@@ -166,7 +167,7 @@ class Keyboard(nn.Module):
 
     def __init__(self, features: int, size: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.linear, self.dropout = nn.Linear(features, size), nn.Dropout(dropout)
+        self.linear, self.dropout = nn.Linear(features, size), Dropout(dropout)
 
     def forward(self, frames: Tensor) -> Tensor:
         return self.dropout(self.linear(frames.to(self.linear.weight.dtype)))

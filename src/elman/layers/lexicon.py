@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from elman.layers.dropout import dropout
 from elman.layers.embedding import UNKNOWN, Table
 from elman.ragged import Ragged, offsets_of
 
@@ -51,7 +52,7 @@ class Lexicon(nn.Module):
     def read(self, tokens: Tensor) -> Tensor:
         """The vectors of tokens; those past the vocabulary, which were copied, are unknown ones."""
         known = tokens.masked_fill(tokens >= self.vocabulary, UNKNOWN)
-        return F.dropout(self.rows(known), self.dropout, self.training)
+        return dropout(self.rows(known), self.dropout, self.training)
 
     def output(self, features: Tensor) -> Tensor:
         """What the logits are made of: `steps size`."""
@@ -59,7 +60,7 @@ class Lexicon(nn.Module):
 
     def logits(self, output: Tensor) -> Tensor:
         """A number for each token: `steps vocabulary`."""
-        output = F.dropout(output, self.dropout, self.training)
+        output = dropout(output, self.dropout, self.training)
         weight = self.rows.weight if self.head is None else self.head.weight
         return F.linear(output, weight, self.bias)
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from elman import cells
 from elman.cells.base import Cell, State
 from elman.errors import SettingsError, ShapeError
+from elman.layers.dropout import dropout
 from elman.ragged import Ragged
 from elman.scan import Scan, may_step, scan_layer, stepping
 
@@ -114,7 +114,7 @@ class Recurrent(nn.Module):
         trace: dict[str, Ragged] = {}
         for layer in range(self.num_layers):
             if layer and self.dropout:
-                xs = xs.with_values(F.dropout(xs.values, self.dropout, self.training))
+                xs = xs.with_values(dropout(xs.values, self.dropout, self.training))
             suffixes = self._suffixes(layer)
             places = slice(layer * self.directions, (layer + 1) * self.directions)
             bound = [self._bound(suffix) for suffix in suffixes]
@@ -203,7 +203,7 @@ class Recurrent(nn.Module):
     def _bound(self, suffix: str) -> Cell:
         weights = self._parameters_of(suffix)
         if self.recurrent_dropout and self.training:
-            weights["weight_hh"] = F.dropout(weights["weight_hh"], self.recurrent_dropout)
+            weights["weight_hh"] = dropout(weights["weight_hh"], self.recurrent_dropout)
         return self.cell_type(**weights)
 
     def _state_shapes(self, batch: int) -> list[tuple[int, int, int]]:

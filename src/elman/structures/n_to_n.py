@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from elman.cells.base import State
 from elman.errors import SettingsError
 from elman.layers.crf import CRF
+from elman.layers.dropout import dropout
 from elman.layers.pooling import Pooling
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
@@ -82,7 +83,7 @@ class NToN(nn.Module):
         Shapes: xs `steps features`, targets `steps`, integers. Result: `steps`, and a state.
         """
         scan = self.run(xs, state=state)
-        h = F.dropout(scan.outputs.values, self.dropout, self.training)
+        h = dropout(scan.outputs.values, self.dropout, self.training)
         if hasattr(self.head, "surprise"):
             return self.head.surprise(h, targets), scan.final
         return F.cross_entropy(self.head(h), targets.long(), reduction="none"), scan.final
@@ -97,11 +98,11 @@ class NToN(nn.Module):
     def answer(self, scan: Scan) -> tuple[Ragged, Tensor]:
         """The answers to the steps and to the whole of each sequence, from its scan."""
         outputs = scan.outputs
-        steps = self.head(F.dropout(outputs.values, self.dropout, self.training))
+        steps = self.head(dropout(outputs.values, self.dropout, self.training))
         if not self.labels:
             return outputs.with_values(steps), steps.new_zeros(len(outputs), 0)
         last = torch.cat(list(scan.final[0][-self.recurrent.directions :]), -1)
-        pooled = F.dropout(self.pooling(outputs, last), self.dropout, self.training)
+        pooled = dropout(self.pooling(outputs, last), self.dropout, self.training)
         whole = self.whole(pooled)
         return outputs.with_values(steps + self.context(whole)[outputs.rows]), whole
 

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from elman.cells.base import State
 from elman.errors import SettingsError
+from elman.layers.dropout import dropout
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
 from elman.scan import Scan
@@ -85,7 +85,7 @@ class NToNFeedback(nn.Module):
 
     def answer(self, scan: Scan) -> Ragged:
         """The answers to the steps, from their scan."""
-        dropped = F.dropout(scan.outputs.values, self.dropout, self.training)
+        dropped = dropout(scan.outputs.values, self.dropout, self.training)
         return scan.outputs.with_values(self.head(dropped))
 
     def start(self, batch: int) -> Fed:
@@ -103,7 +103,7 @@ class NToNFeedback(nn.Module):
         """
         recurrent, value = state
         h, recurrent = self.recurrent.step(self.inputs(torch.cat([x, value], -1)), recurrent)
-        answer = self.head(F.dropout(h, self.dropout, self.training))
+        answer = self.head(dropout(h, self.dropout, self.training))
         return answer, (recurrent, self.feed(answer, value))
 
     def _check(self) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from elman.cells.base import State
 from elman.errors import SettingsError
 from elman.layers.convolution import Frames
+from elman.layers.dropout import dropout
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
 from elman.scan import Scan
@@ -87,7 +87,7 @@ class NToNFrames(nn.Module):
         return self._next(x, h, near), state
 
     def _next(self, x: Tensor, h: Tensor, near: Tensor) -> Tensor:
-        return x + self.frames.draw(F.dropout(h, self.dropout, self.training), near, x)
+        return x + self.frames.draw(dropout(h, self.dropout, self.training), near, x)
 
 
 def _places(xs: Ragged) -> Ragged:

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from elman.cells.base import State
 from elman.errors import SettingsError
+from elman.layers.dropout import dropout
 from elman.layers.recurrent import Recurrent
 from elman.layers.softmax import Tied
 from elman.ragged import Ragged
@@ -87,7 +87,7 @@ class NToNWriter(nn.Module):
     def encoded(self, xs: Ragged) -> Ragged:
         """What is seen of each input, in view of all of them."""
         outputs = self.encoder(xs.with_values(self.inputs(xs.values))).outputs
-        return outputs.with_values(F.dropout(outputs.values, self.dropout, self.training))
+        return outputs.with_values(dropout(outputs.values, self.dropout, self.training))
 
     def start(self, xs: Any) -> _Place:
         """The state before the first symbol, of sequences that were read.
@@ -115,4 +115,4 @@ class NToNWriter(nn.Module):
         return _Place(state.memory[rows], state.at, self.recurrent.select(state.state, rows))
 
     def _answer(self, h: Tensor, memory: Tensor) -> Tensor:
-        return self.head(F.dropout(torch.cat([h, memory], -1), self.dropout, self.training))
+        return self.head(dropout(torch.cat([h, memory], -1), self.dropout, self.training))

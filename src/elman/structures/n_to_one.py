@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from elman.cells.base import State
+from elman.layers.dropout import dropout
 from elman.layers.pooling import Pooling
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
@@ -65,7 +65,7 @@ class NToOne(nn.Module):
         directions = self.recurrent.directions
         last = torch.cat(list(scan.final[0][-directions:]), -1)
         pooled = self.pooling(scan.outputs, last)
-        return self.head(F.dropout(pooled, self.dropout, self.training))
+        return self.head(dropout(pooled, self.dropout, self.training))
 
     def start(self, batch: int) -> StepState:
         """The state before the first step, of sequences given step by step."""

@@ -7,8 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
+from time import monotonic
 from typing import Any, ClassVar, Self
 
+import torch
 from torch import nn
 
 from elman import registry, runs, storage
@@ -16,6 +18,7 @@ from elman.data import Records, holdout, located
 from elman.ensemble import Ensemble
 from elman.errors import NotFittedError, SettingsError
 from elman.parameters import Parameters
+from elman.processes import side_by_side
 from elman.storage import Saved
 from elman.training import Place, Problem, Training, fit, is_main, seeded
 
@@ -114,25 +117,33 @@ class Estimator(Parameters, ABC):
 
     def _learn(self, examples: tuple[Any, Any], prepare: Prepare | None, folder: Path | None) -> None:
         """Train the network, or each of an ensemble, and note how it went."""
-        members, places = [], []
-        problem: Any = None
-        for number in range(self.training.ensemble):
+        count = self.training.ensemble
+
+        def learned(number: int) -> tuple[dict[str, Any], Place]:
             training = self.training.of_member(number)
             with seeded(training.seed):
                 self.network_ = self._network()
                 if prepare is not None:
                     prepare(self.network_)
-                problem = self._problem(*examples)
-                own = (
-                    folder / f"member-{number + 1}" if folder and self.training.ensemble > 1 else folder
-                )
-                places.append(fit(self.network_, problem, training, own))
-            members.append(self.network_)
+                own = folder / f"member-{number + 1}" if folder and count > 1 else folder
+                place = fit(self.network_, self._problem(*examples), training, own)
+            return {name: one.numpy() for name, one in self.network_.state_dict().items()}, place
+
+        if count == 1:
+            _, place = learned(0)
+            self.history_, self.figures_ = place.history, _figures(place)
+            return
+        training = self.training
+        alone = training.accelerator == "cpu" and training.devices == 1 and training.num_nodes == 1
+        began = monotonic()
+        weights, places = zip(*side_by_side(learned, count, None if alone else 1), strict=True)
+        members = [self._network() for _ in weights]
+        for one, own in zip(members, weights, strict=True):
+            one.load_state_dict({name: torch.from_numpy(each) for name, each in own.items()})
+        self.network_ = Ensemble(members).eval()
         self.history_ = [line for place in places for line in place.history]
-        self.figures_ = _figures(places[0])
-        if len(members) > 1:
-            self.network_ = Ensemble(members).eval()
-            self.figures_ = _joined(places, problem.evaluate and problem.evaluate(self.network_))
+        evaluate = self._problem(*examples).evaluate
+        self.figures_ = _joined(places, evaluate and evaluate(self.network_), monotonic() - began)
 
     def _rows(self, source: Any) -> Records:
         return self._examples(*source) if isinstance(source, tuple) else self._examples(source)
@@ -307,7 +318,9 @@ def _figures(place: Place) -> dict[str, float]:
     }
 
 
-def _joined(places: Sequence[Place], dev: Mapping[str, float] | None) -> dict[str, float]:
+def _joined(
+    places: Sequence[Place], dev: Mapping[str, float] | None, seconds: float
+) -> dict[str, float]:
     """How an ensemble did: the members on the training rows, all together on dev, and what it took."""
     each = [_figures(place) for place in places]
     return (
@@ -316,7 +329,7 @@ def _joined(places: Sequence[Place], dev: Mapping[str, float] | None) -> dict[st
         | {
             "members": len(places),
             "epochs": sum(place.epoch for place in places),
-            "minutes": sum(place.seconds for place in places) / 60,
+            "minutes": max(seconds, *(place.seconds for place in places)) / 60,
         }
     )
 

@@ -23,6 +23,7 @@ from elman.decoding.greedy import Greedy
 from elman.errors import DataError, SettingsError
 from elman.layers.attention import ATTENTIONS, Attention
 from elman.layers.convolution import Convolutions, Regions
+from elman.layers.dropout import Dropout
 from elman.layers.embedding import UNKNOWN
 from elman.layers.lexicon import Lexicon, forced
 from elman.layers.recurrent import Recurrent
@@ -205,7 +206,7 @@ class Captioner(Estimator):
 
     def _reader(self) -> nn.Module:
         """From what is given to the vector that acts on every word."""
-        dropout, size = nn.Dropout(self.training.dropout), self.hidden_size
+        dropout, size = Dropout(self.training.dropout), self.hidden_size
         if isinstance(self.input_, Series):
             return nn.Sequential(dropout, nn.Linear(self.input_.features, size), nn.Tanh())
         eye = self.input_.reader()

@@ -19,6 +19,7 @@ from elman.decoding.base import Decoding
 from elman.decoding.sample import Sample
 from elman.errors import DataError
 from elman.inspection import Trace, look, surprises
+from elman.layers.dropout import Dropout
 from elman.layers.recurrent import Recurrent
 from elman.layers.softmax import AdaptiveSoftmax, Tied
 from elman.ragged import Ragged
@@ -175,7 +176,7 @@ class Generator(Estimator):
             head = Tied(self.hidden_size, table)
         elif kind == "adaptive":
             head = AdaptiveSoftmax(self.hidden_size, symbols)
-        inputs = nn.Sequential(table, nn.Dropout(training.dropout))
+        inputs = nn.Sequential(table, Dropout(training.dropout))
         return NToN(inputs, recurrent, outputs=symbols, head=head, dropout=training.dropout)
 
     def _problem(self, train: Examples, dev: Examples) -> Problem:

@@ -20,6 +20,7 @@ from elman.decoding.base import Constraint, Decoding
 from elman.decoding.beam import Beam
 from elman.errors import DataError, SettingsError
 from elman.inspection import Trace, look_at_writing
+from elman.layers.dropout import Dropout
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
 from elman.structures.n_to_n_writer import NToNWriter
@@ -164,7 +165,7 @@ class Versifier(Estimator):
         }
         encoder = Recurrent(self.cell, size, hidden, self.num_layers, bidirectional=True, **options)
         recurrent = Recurrent(self.cell, 2 * hidden + size, hidden, self.num_layers, **options)
-        inputs = nn.Sequential(tables[0], nn.Dropout(dropout))
+        inputs = nn.Sequential(tables[0], Dropout(dropout))
         return NToNWriter(inputs, encoder, tables[1], recurrent, dropout)
 
     def _problem(self, train: Examples, dev: Examples) -> Problem:
