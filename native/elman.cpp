@@ -152,6 +152,13 @@ int32_t check(const elman_stepper* on) {
   return ELMAN_OK;
 }
 
+// Whether every row is one of the table.
+bool within(const int64_t* rows, int64_t count, int64_t table) {
+  for (int64_t i = 0; i < count; ++i)
+    if (rows[i] < 0 || rows[i] >= table) return false;
+  return true;
+}
+
 }  // namespace
 
 extern "C" {
@@ -170,6 +177,37 @@ int32_t elman_forward(const elman_scan* scan) { return run(scan, false); }
 int32_t elman_backward(const elman_scan* scan) { return run(scan, true); }
 int32_t elman_linear_forward(const elman_linear* linear) { return run(linear, false); }
 int32_t elman_linear_backward(const elman_linear* linear) { return run(linear, true); }
+int32_t elman_move_rows(const elman_rows* rows) {
+  if (!rows || rows->count < 0 || rows->width < 1 || rows->table < 1 || rows->step < 0 || !rows->weight || !rows->m || !rows->v ||
+      !rows->moved || (!rows->grads && (!rows->reach || !rows->decay)) || (!rows->rows && rows->count > rows->table) ||
+      (rows->rows && !within(rows->rows, rows->count, rows->table)))
+    return ELMAN_BAD_ARGUMENT;
+  elman_rows call = *rows;
+  if (forked.load()) call.threads = 1;
+  current().variant->rows(call);
+  return ELMAN_OK;
+}
+int64_t elman_sum_rows(int64_t count, int64_t width, int64_t table, const int64_t* rows, const float* grads, int32_t* places,
+                       int64_t* distinct, float* sums) {
+  if (count < 0 || width < 1 || table < 1 || !places || (count && (!rows || !grads || !distinct || !sums)) ||
+      !within(rows, count, table))
+    return -1;
+  int64_t found = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const float* grad = grads + i * width;
+    int32_t& place = places[rows[i]];
+    if (!place) {
+      distinct[found] = rows[i];
+      std::memcpy(sums + found * width, grad, width * sizeof(float));
+      place = static_cast<int32_t>(++found);
+      continue;
+    }
+    float* sum = sums + (place - 1) * width;
+    for (int64_t j = 0; j < width; ++j) sum[j] += grad[j];
+  }
+  for (int64_t i = 0; i < found; ++i) places[distinct[i]] = 0;
+  return found;
+}
 int32_t elman_step_check(const elman_stepper* stepper) { return check(stepper); }
 int32_t elman_step(const elman_stepper* stepper, const void* x) {
   if (!stepper || !x) return ELMAN_BAD_ARGUMENT;

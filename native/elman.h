@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 4
+#define ELMAN_ABI 5
 #define ELMAN_API __attribute__((visibility("default")))
 
 /* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
@@ -96,6 +96,22 @@ typedef struct {
   void* scratch; /* 4*hidden */
 } elman_stepper;
 
+/* Rows of a table under AdamW. With grads, the step of that number of rows that are up to date with the one
+ * before; each row once. Without, rows are brought up to date with it, and may stand there more than once. */
+typedef struct {
+  int32_t threads;
+  int64_t count, width, table, step; /* rows that are named, numbers of a row, rows of the table */
+  const int64_t* rows;  /* null for the first of the table */
+  const float* grads;   /* count × width, or null */
+  float* weight;        /* table × width, and so the two means */
+  float* m;
+  float* v;
+  float* moved;         /* table: the step at which a row was moved last */
+  const float* reach;   /* by step: how far the momentum it leaves will have carried a row by now */
+  const float* decay;   /* by step: the logarithm of what is left of a weight after all so far */
+  double beta1, beta2, kept, size, eps; /* kept: 1 - rate·decay; size: of the step; with grads, eps is scaled */
+} elman_rows;
+
 ELMAN_API int32_t elman_abi(void);
 ELMAN_API const char* elman_instructions(void); /* the instruction set in use: "avx512", "avx2", "baseline" */
 ELMAN_API int32_t elman_use(const char* instructions); /* choose another that this machine has, for comparisons */
@@ -106,6 +122,11 @@ ELMAN_API int32_t elman_linear_forward(const elman_linear* linear);
 ELMAN_API int32_t elman_linear_backward(const elman_linear* linear);
 /* x: batch × input of the first layer. Checks nothing but for null: elman_step_check does, once. */
 ELMAN_API int32_t elman_step(const elman_stepper* stepper, const void* x);
+ELMAN_API int32_t elman_move_rows(const elman_rows* rows);
+/* The sums of the gradients of rows that stand there more than once, in the order in which they come first. `places`
+ * is the table's, all 0, and left so. Returns how many rows there are, or less than 0 where one is not of the table. */
+ELMAN_API int64_t elman_sum_rows(int64_t count, int64_t width, int64_t table, const int64_t* rows, const float* grads,
+                                 int32_t* places, int64_t* distinct, float* sums);
 ELMAN_API int32_t elman_step_check(const elman_stepper* stepper);
 
 #ifdef __cplusplus

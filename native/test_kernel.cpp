@@ -30,6 +30,8 @@ std::vector<double> drawn(size_t count, double scale = 1.0) {
   return found;
 }
 
+double number() { return drawn(1)[0]; }
+
 const char* const kNames[] = {"rnn", "rnn-relu", "lstm", "gru"};
 const int kBlocks[] = {1, 1, 4, 3}, kGradBlocks[] = {1, 1, 4, 4};
 
@@ -196,6 +198,49 @@ void linear(int64_t width, const std::vector<int64_t>& lengths, int reverse, int
     }
 }
 
+// Rows that are moved when they are read, against every row moved at every step.
+void rows(int64_t width, int threads) {
+  const int64_t table = 7, steps = 30;
+  const double beta1 = 0.9, beta2 = 0.999, rate = 0.01, decay = 0.1, small = 1e-8;
+  std::vector<float> weight(table * width), m(table * width), v(table * width), moved(table), reach(steps + 1), left(steps + 1);
+  for (size_t i = 0; i < weight.size(); ++i) weight[i] = static_cast<float>(number());
+  std::vector<double> w(weight.begin(), weight.end()), first(table * width), second(table * width);
+  std::vector<int32_t> places(table);
+  elman_rows call{threads, 0, width, table, 0, nullptr, nullptr, weight.data(), m.data(), v.data(), moved.data(),
+                  reach.data(), left.data(), beta1, beta2, 1, 0, small};
+  for (int64_t step = 1; step <= steps; ++step) {
+    const std::vector<int64_t> read{step % 3, 1 + step % 5, step % 3};
+    std::vector<float> grads(read.size() * width), sums(grads.size());
+    std::vector<int64_t> distinct(read.size());
+    std::vector<double> dense(table * width);
+    for (size_t i = 0; i < grads.size(); ++i) dense[read[i / width] * width + i % width] += grads[i] = static_cast<float>(number());
+    call.step = step - 1, call.grads = nullptr, call.eps = small;
+    call.rows = read.data(), call.count = static_cast<int64_t>(read.size());
+    expect(elman_move_rows(&call) == ELMAN_OK, "rows brought up to date");
+    const double bias = std::sqrt(1 - std::pow(beta2, step)), size = rate * bias / (1 - std::pow(beta1, step));
+    left[step] = left[step - 1] + static_cast<float>(std::log1p(-rate * decay));
+    for (int64_t s = 0; s < step; ++s)
+      reach[s] += static_cast<float>(std::pow(beta1 / std::sqrt(beta2), step - s) * size / std::exp(left[step]));
+    call.count = elman_sum_rows(call.count, width, table, read.data(), grads.data(), places.data(), distinct.data(), sums.data());
+    expect(call.count >= 1 && call.count <= 2, "rows that stand twice");
+    call.step = step, call.rows = distinct.data(), call.grads = sums.data();
+    call.kept = 1 - rate * decay, call.size = size, call.eps = small * bias;
+    expect(elman_move_rows(&call) == ELMAN_OK, "a step of rows");
+    for (size_t i = 0; i < w.size(); ++i) {
+      first[i] = beta1 * first[i] + (1 - beta1) * dense[i];
+      second[i] = beta2 * second[i] + (1 - beta2) * dense[i] * dense[i];
+      w[i] = w[i] * (1 - rate * decay) - size * first[i] / (std::sqrt(second[i]) + small * bias);
+    }
+  }
+  call.rows = nullptr, call.grads = nullptr, call.count = table, call.eps = small;
+  expect(elman_move_rows(&call) == ELMAN_OK, "all rows brought up to date");
+  for (size_t i = 0; i < w.size(); ++i) expect(std::fabs(w[i] - weight[i]) < 1e-4, "a row under AdamW");
+  const int64_t beyond = table;
+  call.rows = &beyond, call.count = 1;
+  expect(elman_move_rows(&call) != ELMAN_OK && elman_move_rows(nullptr) != ELMAN_OK, "a row beyond the table");
+  expect(elman_sum_rows(1, width, table, &beyond, weight.data(), places.data(), nullptr, nullptr) < 0, "a sum beyond the table");
+}
+
 void refused() {
   Layer<float> layer(ELMAN_LSTM, 2, 1, 3, 4, {2, 0, 3});
   const auto wrong = [&](const char* what, void (*spoil)(elman_scan&), bool backward = false) {
@@ -240,6 +285,7 @@ int main() {
       for (const int64_t hidden : {1, 7, 65}) steps(cell, 6, hidden);
     for (const auto& lengths : batches)
       for (const int64_t width : {1, 19, 70}) linear(width, lengths, width == 19, 1 + width % 3);
+    for (const int64_t width : {1, 19, 130}) rows(width, 1 + width % 3);
     // Longer than a block of the products is deep, in float32.
     Layer<float> layer(ELMAN_GRU, 2, 2, 40, 24, {300, 260, 1});
     layer.total(), layer.backward();

@@ -9,6 +9,7 @@
 
 #include "linear.h"
 #include "product.h"
+#include "rows.h"
 #include "scan.h"
 #include "step.h"
 #include "variant.h"
@@ -251,9 +252,11 @@ void linear(const elman_linear& linear, const int64_t* order, bool backward) {
     Linear<double>{linear}.run(order, backward);
 }
 
+void rows(const elman_rows& rows) { RowsMover{rows}.run(); }
+
 }  // namespace
 
 extern const Variant variant;
-const Variant variant = {run, linear, step};
+const Variant variant = {run, linear, rows, step};
 
 }  // namespace ELMAN_VARIANT

@@ -9,16 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from elman.layers.embedding import Table
+from elman.layers.embedding import Bag, Table
+from elman.scan import rows
+from elman.scan.library import available
 
-LARGE = 4_000_000
+LARGE = 500_000
 """Numbers in a table from which moving single rows was measured to be quicker than moving all of them."""
+
+UNCOMPILED = 8
+"""How many times as large a table has to be where that is not compiled."""
 
 REACH = 400
 """Steps after which what is left of a momentum, (β1/√β2)^400 < 1e-18, moves nothing."""
-
-TINY = 1e-30
-"""What is divided by at least: a row that was never moved has no momentum either."""
 
 
 class LazyAdamW(torch.optim.AdamW):
@@ -43,9 +45,10 @@ class LazyAdamW(torch.optim.AdamW):
         model: its parameters are moved; biases are not decayed.
         lr: the rate η; it may change from step to step.
         weight_decay: λ.
-        lazy: whether tables (`elman.layers.embedding.Table`) of 4,000,000 numbers and more are moved by row.
+        lazy: whether tables (`Table` and `Bag` of `elman.layers.embedding`) of half a million numbers and
+            more are moved by row.
 
-    >>> table = Table(50_000, 80)
+    >>> table = Table(50_000, 10)
     >>> optimizer = LazyAdamW(table, lr=0.1)
     >>> table(torch.tensor([3])).sum().backward()
     >>> before = table.weight.detach().clone()
@@ -58,10 +61,11 @@ class LazyAdamW(torch.optim.AdamW):
     def __init__(
         self, model: nn.Module, *, lr: float, weight_decay: float = 0.01, lazy: bool = True
     ) -> None:
+        large = LARGE if available() else LARGE * UNCOMPILED
         found = {
             one.weight: one
             for one in model.modules()
-            if lazy and isinstance(one, Table) and one.weight.numel() >= LARGE
+            if lazy and isinstance(one, Table | Bag) and one.weight.numel() >= large
         }
         self.tables = list(found.values())
         rest = [one for one in model.parameters() if one not in found]
@@ -88,7 +92,7 @@ class LazyAdamW(torch.optim.AdamW):
         for group in self.param_groups:
             for one in group["params"]:
                 if one.grad is not None and one.grad.is_sparse:
-                    one.grad = one.grad.coalesce()
+                    one.grad = self._summed(one.grad)
                     grads.append(one.grad._values())
                 elif one.grad is not None:
                     grads.append(one.grad)
@@ -105,7 +109,7 @@ class LazyAdamW(torch.optim.AdamW):
     def flush(self) -> None:
         """Bring every row of every table up to date."""
         for table in self.tables:
-            self._catch_up(table.weight, torch.arange(len(table.weight)))
+            self._catch_up(table.weight, None)
 
     # --- a table ---
 
@@ -118,36 +122,32 @@ class LazyAdamW(torch.optim.AdamW):
         group = next(one for one in self.param_groups if any(weight is each for each in one["params"]))
         return (*group["betas"], float(group["lr"]), group["weight_decay"], group["eps"])
 
-    def _catch_up(self, weight: Tensor, rows: Tensor) -> None:
-        """Do to these rows what the steps since they were moved last would have done without a gradient."""
+    def _summed(self, grad: Tensor) -> Tensor:
+        """A sparse gradient in which each row stands once."""
+        if grad.is_coalesced():
+            return grad
+        summed = rows.summed(grad._indices()[0], grad._values(), len(grad))
+        if summed is None:
+            return grad.coalesce()
+        return torch.sparse_coo_tensor(
+            summed[0][None], summed[1], grad.shape, is_coalesced=True, check_invariants=False
+        )
+
+    def _catch_up(self, weight: Tensor, read: Tensor | None) -> None:
+        """Do to rows, all if None, what the steps since they were moved would have done without a gradient."""
         state = self.state.get(weight)
         if not state:
             return
-        last, step = state["moved"][rows], int(state["step"])
-        late = last < step
-        if not bool(late.any()):
-            return
-        rows, last = rows[late], last[late].long()
         beta1, beta2, *_, eps = self._settings(weight)
-        gone = (step - last).to(weight.dtype)[:, None]
-        m, v, w = state["exp_avg"][rows], state["exp_avg_sq"][rows], weight[rows]
-        decayed = state["decay"][step].exp()
-        w = w * (decayed / state["decay"][last].exp())[:, None]
-        eps = eps * (1 - beta2 ** last.to(w.dtype)).sqrt()[:, None]
-        w = w - (decayed * state["reach"][last])[:, None] * m / (v.sqrt() + eps).clamp_min(TINY)
-        for name, value in (("exp_avg", m * beta1**gone), ("exp_avg_sq", v * beta2**gone)):
-            state[name].index_copy_(0, rows, value)
-        weight.index_copy_(0, rows, w)
-        state["moved"].index_fill_(0, rows, float(step))
+        rows.catch_up(rows.Moments(weight, **state), read, (beta1, beta2), eps)
 
     @torch.no_grad()
     def _move(self, weight: Tensor) -> None:
         """One step of the rows that have a gradient, which are up to date because they were read."""
         if weight.grad is None:
             return
-        grad = weight.grad.coalesce()
+        grad = self._summed(weight.grad)
         weight.grad = None  # so that the rest of the step passes over it
-        rows, g = grad._indices()[0], grad._values()
         state = self.state[weight]
         beta1, beta2, rate, decay, eps = self._settings(weight)
         if not state:
@@ -158,15 +158,11 @@ class LazyAdamW(torch.optim.AdamW):
         state["step"] += 1
         step = int(state["step"])
         bias = math.sqrt(1 - beta2**step)
-        a = rate * bias / (1 - beta1**step)
-        self._note(state, step, a, beta1 / math.sqrt(beta2), math.log1p(-rate * decay))
-        m = state["exp_avg"][rows].lerp_(g, 1 - beta1)
-        v = (state["exp_avg_sq"][rows] * beta2).addcmul_(g, g, value=1 - beta2)
-        w = (weight[rows] * (1 - rate * decay)).addcdiv_(m, v.sqrt().add_(eps * bias), value=-a)
-        for name, value in (("exp_avg", m), ("exp_avg_sq", v)):
-            state[name].index_copy_(0, rows, value)
-        weight.index_copy_(0, rows, w)
-        state["moved"].index_fill_(0, rows, float(step))
+        size = rate * bias / (1 - beta1**step)
+        self._note(state, step, size, beta1 / math.sqrt(beta2), math.log1p(-rate * decay))
+        moments = rows.Moments(weight, **state)
+        taken = rows.Step((beta1, beta2), 1 - rate * decay, size, eps * bias)
+        rows.move(moments, grad._indices()[0], grad._values(), taken)
 
     @staticmethod
     def _note(state: dict[str, Tensor], step: int, a: float, ratio: float, decay: float) -> None:

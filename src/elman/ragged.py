@@ -191,11 +191,17 @@ class Ragged:
 
     def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray) -> Ragged:
         """A batch of the sequences chosen: one number, a slice, an array of numbers, or a mask."""
-        numbers = np.array(np.arange(len(self))[index], order="C", ndmin=1)
-        chosen = torch.from_numpy(numbers).to(self.offsets.device)
+        chosen = torch.from_numpy(self._chosen(index)).to(self.offsets.device)
         offsets = offsets_of(self.lengths[chosen])
         shift = (self.offsets[chosen] - offsets[:-1]).repeat_interleave(offsets.diff())
         return Ragged(self.values[shift + torch.arange(len(shift), device=shift.device)], offsets)
+
+    def _chosen(self, index: Any) -> np.ndarray:
+        """The numbers of the sequences that an index means, as numpy understands it."""
+        plain = isinstance(index, np.ndarray) and index.dtype == np.int64 and index.ndim == 1
+        if plain and len(index) and index.min() >= 0 and index.max() < len(self):
+            return np.array(index)
+        return np.array(np.arange(len(self))[index], order="C", ndmin=1)
 
     def __repr__(self) -> str:
         features = tuple(self.values.shape[1:])

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 import elman
 from elman import optimizer
-from elman.layers.embedding import Table
+from elman.errors import BackendError
+from elman.layers.embedding import Bag, Table
 from elman.optimizer import LazyAdamW
+from elman.scan import rows
 from elman.training import Training
 
 WORDS, SIZE = 60, 5
@@ -20,19 +22,26 @@ DECAY = 0.1
 
 
 class Reader(nn.Module):
-    """A table and an output layer."""
+    """A table, sums of another's rows, and an output layer."""
 
     def __init__(self) -> None:
         super().__init__()
         self.words, self.head = Table(WORDS, SIZE), nn.Linear(SIZE, 3)
+        self.pairs = Bag(WORDS, SIZE, mode="mean")
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return self.head(torch.tanh(self.words(tokens)).mean(1))
+        pairs = self.pairs((tokens[:, 1:] + 7 * tokens[:, :-1]) % WORDS)
+        return self.head(torch.tanh(self.words(tokens)).mean(1) + pairs)
 
 
-@pytest.fixture(autouse=True)
-def _every_table_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, params=["compiled", "reference"])
+def _every_table_is_large(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     monkeypatch.setattr(optimizer, "LARGE", 1)
+    monkeypatch.setattr(optimizer, "UNCOMPILED", 1)
+    if request.param == "reference":
+        monkeypatch.setattr(rows, "library", lambda: None)
+    elif rows.library() is None:
+        pytest.skip("the native scan was not built")
 
 
 def rate(step: int) -> float:
@@ -66,6 +75,7 @@ def test_the_weights_are_those_of_adamw(steps: int) -> None:
     densely, before = copy.deepcopy(lazily), copy.deepcopy(lazily)
     trained(lazily, steps, lazy=True)
     trained(densely, steps, lazy=False)
+    assert len(list(lazily.parameters())) == 4
     for name, wanted in densely.named_parameters():
         moved = (wanted - before.get_parameter(name)).abs().max()
         apart = (lazily.get_parameter(name) - wanted).abs().flatten()
@@ -148,3 +158,24 @@ def test_an_estimator_learns_the_same(monkeypatch: pytest.MonkeyPatch, ensemble:
         found.append(model.fit(texts, labels, dev=(texts[:9], labels[:9])).decision_function(texts))
     torch.testing.assert_close(found[0], found[1], atol=2e-3, rtol=1e-3)
     assert not torch.equal(found[0], found[1])
+
+
+@pytest.mark.parametrize(("count", "width"), [(0, 3), (1, 1), (40, 7), (300, 64)])
+def test_repeated_rows_are_summed(count: int, width: int) -> None:
+    torch.manual_seed(count)
+    read, grads = torch.randint(20, (count,)), torch.randn(count, width)
+    found = rows.summed(read, grads, 20)
+    if found is None:
+        return
+    distinct, sums = found
+    assert distinct.tolist() == list(dict.fromkeys(read.tolist()))
+    dense = torch.zeros(20, width).index_add_(0, read, grads)
+    torch.testing.assert_close(torch.zeros(20, width).index_copy_(0, distinct, sums), dense)
+
+
+def test_a_row_beyond_the_table_is_refused() -> None:
+    if rows.library() is None:
+        return
+    for wrong in (-1, 20):
+        with pytest.raises(BackendError, match="does not have"):
+            rows.summed(torch.tensor([3, wrong]), torch.ones(2, 4), 20)

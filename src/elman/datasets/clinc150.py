@@ -29,7 +29,7 @@ class Clinc150(Dataset):
     )
     splits = ("train", "dev", "test", "oos-train", "oos-dev", "oos-test")
     settings: ClassVar = {
-        "classifier": {"bidirectional": True, "epochs": 25, "learning_rate": 0.003, "ensemble": 5}
+        "classifier": {"bidirectional": True, "epochs": 25, "learning_rate": 0.003, "ensemble": 6}
     }
     companions: ClassVar = {"train": "oos-train", "dev": "oos-dev", "test": "oos-test"}
     sources: ClassVar = {

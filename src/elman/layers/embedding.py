@@ -24,6 +24,14 @@ class Table(nn.Embedding):
     """
 
 
+class Bag(nn.EmbeddingBag):
+    """Sums or means of the rows of a table, which are only ever read by their numbers, as those of `Table`.
+
+    >>> Bag(10, 4)(torch.tensor([3, 3, 5]), torch.tensor([0, 2])).shape
+    torch.Size([2, 4])
+    """
+
+
 class Embedding(nn.Module):
     """A vector for each token: its row in a table, joined by a vector made from its characters.
 
@@ -107,7 +115,7 @@ class CharacterNGrams(nn.Module):
 
     def __init__(self, size: int, buckets: int = 10_000, mode: str = "mean") -> None:
         super().__init__()
-        self.table = nn.EmbeddingBag(buckets, size, mode=mode)
+        self.table = Bag(buckets, size, mode=mode)
         nn.init.normal_(self.table.weight, std=0.1 if mode == "mean" else 0.05)
         self.buckets, self.output_size = buckets, size
 
@@ -195,8 +203,10 @@ def _distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
 
     Rows are told apart by a hash, which is checked: `torch.unique(dim=0)` compares row by row, slowly.
     """
-    weights = torch.arange(1, rows.shape[1] + 1, device=rows.device) * 0x9E3779B97F4A7C1
-    key = (rows.to(torch.int64) * (weights | 1)).sum(-1)
+    # Weights that are no multiples of each other: with those, words of the same letters would be one.
+    weights = torch.arange(1, rows.shape[1] + 1, device=rows.device) * -0x61C8864680B583EB
+    weights = (weights ^ (weights >> 29)) * -0x40A7B892E31B1A47
+    key = (rows.to(torch.int64) * (weights ^ (weights >> 32) | 1)).sum(-1)
     values, where = torch.unique(key, return_inverse=True)
     one = where.new_empty(values.shape[0]).scatter_(
         0, where, torch.arange(len(where), device=where.device)

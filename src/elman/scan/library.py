@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, Structure, byref, c_char_p, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Structure, byref, c_char_p, c_double, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import torch  # first: it opens the OpenMP runtime that the library is to share
 
 from elman.errors import BackendError
 
-ABI = 4
+ABI = 5
 _FAULTS = {
     1: "an argument is missing or out of range",
     2: "the offsets do not describe the rows",
@@ -127,6 +127,31 @@ class Steps(Structure):
     ]
 
 
+class Rows(Structure):
+    """`elman_rows` of `native/elman.h`."""
+
+    _fields_ = [
+        ("threads", c_int32),
+        ("count", c_int64),
+        ("width", c_int64),
+        ("table", c_int64),
+        ("step", c_int64),
+        ("rows", c_void_p),
+        ("grads", c_void_p),
+        ("weight", c_void_p),
+        ("m", c_void_p),
+        ("v", c_void_p),
+        ("moved", c_void_p),
+        ("reach", c_void_p),
+        ("decay", c_void_p),
+        ("beta1", c_double),
+        ("beta2", c_double),
+        ("kept", c_double),
+        ("size", c_double),
+        ("eps", c_double),
+    ]
+
+
 @cache
 def library() -> ctypes.CDLL | None:
     """The compiled library, or None where it was not built."""
@@ -142,6 +167,9 @@ def library() -> ctypes.CDLL | None:
         getattr(found, name).argtypes = [POINTER(Call)]
     for name in ("elman_linear_forward", "elman_linear_backward"):
         getattr(found, name).argtypes = [POINTER(Linear)]
+    found.elman_move_rows.argtypes = [POINTER(Rows)]
+    found.elman_sum_rows.argtypes = [c_int64, c_int64, c_int64, *[c_void_p] * 5]
+    found.elman_sum_rows.restype = c_int64
     found.elman_step_check.argtypes = [POINTER(Steps)]
     found.elman_step.argtypes = [c_void_p, c_void_p]  # addresses: it is called once a step
     return found if found.elman_abi() == ABI else None

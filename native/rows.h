@@ -1,0 +1,65 @@
+// Rows of a table that AdamW moves when they are read, and makes up for what they missed.
+//
+// Whatever depends on nothing but the steps is worked out once a row, in double; a row is then one pass.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "elman.h"
+
+namespace ELMAN_VARIANT {
+
+struct RowsMover {
+  const elman_rows& on;
+
+  // What the steps since the last one of a row would have done to it, all of them without a gradient.
+  void catch_up(int64_t row) const {
+    const int64_t last = static_cast<int64_t>(on.moved[row]);
+    const double gone = static_cast<double>(on.step - last);
+    if (gone <= 0) return;
+    const double decayed = std::exp(static_cast<double>(on.decay[on.step]));
+    const float kept = static_cast<float>(decayed / std::exp(static_cast<double>(on.decay[last])));
+    const float reach = static_cast<float>(decayed * on.reach[last]);
+    const float eps = static_cast<float>(on.eps * std::sqrt(1 - std::pow(on.beta2, static_cast<double>(last))));
+    const float m_kept = static_cast<float>(std::pow(on.beta1, gone));
+    const float v_kept = static_cast<float>(std::pow(on.beta2, gone));
+    float *w = on.weight + row * on.width, *m = on.m + row * on.width, *v = on.v + row * on.width;
+    for (int64_t j = 0; j < on.width; ++j) {
+      w[j] = w[j] * kept - reach * m[j] / std::max(std::sqrt(v[j]) + eps, 1e-30f);
+      m[j] *= m_kept;
+      v[j] *= v_kept;
+    }
+    on.moved[row] = static_cast<float>(on.step);
+  }
+
+  // One step of a row that is up to date with the step before it.
+  void move(int64_t row, const float* grad) const {
+    const float beta1 = static_cast<float>(on.beta1), beta2 = static_cast<float>(on.beta2);
+    const float kept = static_cast<float>(on.kept), size = static_cast<float>(on.size);
+    const float eps = static_cast<float>(on.eps);
+    float *w = on.weight + row * on.width, *m = on.m + row * on.width, *v = on.v + row * on.width;
+    for (int64_t j = 0; j < on.width; ++j) {
+      const float g = grad[j];
+      m[j] += (1 - beta1) * (g - m[j]);
+      v[j] = beta2 * v[j] + (1 - beta2) * g * g;
+      w[j] = w[j] * kept - size * m[j] / (std::sqrt(v[j]) + eps);
+    }
+    on.moved[row] = static_cast<float>(on.step);
+  }
+
+  void run() const {
+    // A row that stands twice among those to catch up is up to date the second time, on one thread.
+    const bool shared = on.threads > 1 && (!on.rows || on.grads) && on.count * on.width > (int64_t{1} << 17);
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static) num_threads(on.threads) if (shared)
+#endif
+    for (int64_t i = 0; i < on.count; ++i) {
+      const int64_t row = on.rows ? on.rows[i] : i;
+      on.grads ? move(row, on.grads + i * on.width) : catch_up(row);
+    }
+    (void)shared;
+  }
+};
+
+}  // namespace ELMAN_VARIANT

@@ -1,0 +1,132 @@
+"""Rows of a table under AdamW: one step of those that have a gradient, and what others missed made up for.
+
+Compiled where there is a compiler; what is written here in tensors is the reference, and the way elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from elman.errors import BackendError
+from elman.scan.library import Rows, library, run
+
+TINY = 1e-30
+"""What is divided by at least: a row that was never moved has no momentum either."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """A table and what AdamW keeps of it.
+
+    Attributes:
+        weight, exp_avg, exp_avg_sq: `table width`: the table, and the means of its gradients and their squares.
+        step: how many were taken. moved: `table`: the one at which each row was moved last.
+        reach: by step: how far the momentum that it leaves will have carried a row by now.
+        decay: by step: the logarithm of what is left of a weight after all so far.
+    """
+
+    weight: Tensor
+    step: Tensor
+    exp_avg: Tensor
+    exp_avg_sq: Tensor
+    moved: Tensor
+    reach: Tensor
+    decay: Tensor
+
+
+class Step(NamedTuple):
+    """One step: `kept` is 1 - η·λ, `size` and `eps` are those of the step, corrected for the bias."""
+
+    betas: tuple[float, float]
+    kept: float
+    size: float
+    eps: float
+
+
+def summed(rows: Tensor, grads: Tensor, table: int) -> tuple[Tensor, Tensor] | None:
+    """Each row once, with the sum of its gradients; None where this is not compiled.
+
+    >>> torch.manual_seed(0) and summed(torch.tensor([7, 2, 7]), torch.ones(3, 4), 9)[1].sum(1).tolist()
+    [8.0, 4.0]
+    """
+    found = library()
+    if found is None or not _plain(grads):
+        return None
+    rows, grads = rows.contiguous(), grads.contiguous()
+    distinct, sums = torch.empty_like(rows), torch.empty_like(grads)
+    places = torch.zeros(table, dtype=torch.int32)
+    addresses = (one.data_ptr() for one in (rows, grads, places, distinct, sums))
+    count = found.elman_sum_rows(len(rows), grads.shape[1], table, *addresses)
+    if count < 0:
+        raise BackendError(
+            "A gradient is of a row that the table does not have.", expected=f"0 to {table - 1}"
+        )
+    return distinct[:count], sums[:count]
+
+
+def catch_up(on: Moments, rows: Tensor | None, betas: tuple[float, float], eps: float) -> None:
+    """Do to these rows, to all if None, what the steps that they missed would have done without a gradient.
+
+    A row may be named more than once.
+    """
+    if library() is not None and _plain(on.weight):
+        _run(on, rows, None, Step(betas, 1.0, 0.0, eps))
+        return
+    rows = torch.arange(len(on.weight)) if rows is None else rows.unique()
+    last, step = on.moved[rows], int(on.step)
+    late = last < step
+    if not bool(late.any()):
+        return
+    rows, last = rows[late], last[late].long()
+    beta1, beta2 = betas
+    gone = (step - last).to(on.weight.dtype)[:, None]
+    m, v, w = on.exp_avg[rows], on.exp_avg_sq[rows], on.weight[rows]
+    decayed = on.decay[step].exp()
+    w = w * (decayed / on.decay[last].exp())[:, None]
+    small = eps * (1 - beta2 ** last.to(w.dtype)).sqrt()[:, None]
+    w = w - (decayed * on.reach[last])[:, None] * m / (v.sqrt() + small).clamp_min(TINY)
+    for kept, value in ((on.exp_avg, m * beta1**gone), (on.exp_avg_sq, v * beta2**gone), (on.weight, w)):
+        kept.index_copy_(0, rows, value)
+    on.moved.index_fill_(0, rows, float(step))
+
+
+def move(on: Moments, rows: Tensor, grads: Tensor, step: Step) -> None:
+    """One step of rows that are up to date with the step before; each is named once."""
+    if library() is not None and _plain(on.weight):
+        _run(on, rows, grads, step)
+        return
+    beta1, beta2 = step.betas
+    m = on.exp_avg[rows].lerp_(grads, 1 - beta1)
+    v = (on.exp_avg_sq[rows] * beta2).addcmul_(grads, grads, value=1 - beta2)
+    w = (on.weight[rows] * step.kept).addcdiv_(m, v.sqrt().add_(step.eps), value=-step.size)
+    for kept, value in ((on.exp_avg, m), (on.exp_avg_sq, v), (on.weight, w)):
+        kept.index_copy_(0, rows, value)
+    on.moved.index_fill_(0, rows, float(on.step))
+
+
+def _run(on: Moments, rows: Tensor | None, grads: Tensor | None, step: Step) -> None:
+    rows = None if rows is None else rows.contiguous()
+    grads = None if grads is None else grads.contiguous()
+    call = Rows(
+        torch.get_num_threads(),
+        len(on.weight) if rows is None else len(rows),
+        on.weight.shape[1],
+        len(on.weight),
+        int(on.step),
+        None if rows is None else rows.data_ptr(),
+        None if grads is None else grads.data_ptr(),
+        *(one.data_ptr() for one in (on.weight, on.exp_avg, on.exp_avg_sq, on.moved)),
+        *(one.data_ptr() for one in (on.reach, on.decay)),
+        *step.betas,
+        *step[1:],
+    )
+    run("elman_move_rows", call)
+
+
+def _plain(table: Tensor) -> bool:
+    """Whether the compiled functions can work on it."""
+    return table.dtype == torch.float32 and table.device.type == "cpu"
