@@ -79,6 +79,7 @@ class HomeAssistant(Dataset):
     licence = "Apache-2.0 (templates), CC-BY-4.0 (hand-written test sentences)"
     homepage = "https://github.com/home-assistant/intents"
     citation = "The Home Assistant authors, Intents for Home Assistant, https://github.com/home-assistant/intents"
+    settings: ClassVar = {"classifier": {"bidirectional": True, "epochs": 16, "ensemble": 4}}
     sources: ClassVar = {}
 
     def read(self, split: str, language: str | None) -> dict[str, list[Any]]:

@@ -282,7 +282,7 @@ class Frames(nn.Module):
     def __init__(self, shape: tuple[int, int, int], channels: int, *, hidden: int) -> None:
         super().__init__()
         colours, height, width = shape
-        self.grid = -(-height // 4), -(-width // 4)
+        self.shape, self.grid = shape, (-(-height // 4), -(-width // 4))
         self.features, self.hidden = 2 * channels, hidden
         self.near = nn.Conv2d(colours, channels, 5, stride=2, padding=2)
         self.far = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1)

@@ -12,6 +12,7 @@ from elman.errors import SettingsError
 from elman.layers.convolution import Frames
 from elman.layers.dropout import dropout
 from elman.layers.recurrent import Recurrent
+from elman.layers.trust import Trust, begun, trust, trusted
 from elman.ragged import Ragged
 from elman.scan import Scan
 
@@ -19,10 +20,13 @@ from elman.scan import Scan
 class NToNFrames(nn.Module):
     """What changes until the next frame, told by one recurrence at each place of the picture.
 
-        f[t] = see(x[t])    h[t]_p = cell(h[t-1]_p, f[t]_p) at each place p    y[t] = x[t] + draw(h[t], x[t])
+        f[t] = see(x[t])        h[t]_p = cell(h[t-1]_p, f[t]_p) at each place p
+        y[t] = x[t] + α[t]·draw(h[t], x[t])
 
     The places are those of the frame, four times smaller on a side; all have the same weights, and each sees
-    what is around it. `draw` begins as 0, so that an untrained network copies the last frame.
+    what is around it. `draw` begins as 0, so that an untrained network copies the last frame. In training α
+    is 1; in use it is what share of the changes drawn so far came true there (`elman.layers.trust`), so that a
+    film that is not like those of training is copied rather than guessed at.
 
     Sources: Shi et al. 2015, arXiv 1506.04214 (recurrence at each place); He et al. 2015, arXiv 1512.03385
     (learning what is to be added).
@@ -64,30 +68,35 @@ class NToNFrames(nn.Module):
             )
         near, far = self.frames.see(xs.values)
         h = _whole(self.recurrent(_places(xs.with_values(far))).outputs, xs, self.frames.grid)
-        return xs.with_values(self._next(xs.values, h, near))
+        change = self._change(xs.values, h, near)
+        share = 1.0 if self.training else trusted(xs, change)
+        return xs.with_values(xs.values + share * change)
 
     def run(self, xs: Ragged, record: Sequence[str] = ()) -> Scan:
         """The recurrence over every place of every film, place by place; `record` keeps gates and states."""
         return self.recurrent(_places(xs.with_values(self.frames.see(xs.values)[1])), record=record)
 
-    def start(self, batch: int) -> State:
+    def start(self, batch: int) -> tuple[State, Trust]:
         """The state before the first frame of so many films."""
         rows, columns = self.frames.grid
-        return self.recurrent.start(batch * rows * columns)
+        like: Tensor = next(self.parameters())
+        return self.recurrent.start(batch * rows * columns), begun(batch, self.frames.shape, like)
 
-    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, x: Tensor, state: tuple[State, Trust]) -> tuple[Tensor, tuple[State, Trust]]:
         """One more frame of each film, `batch colours height width`: the next one, and the state after it.
 
         Raises:
             SettingsError: the recurrence is bidirectional.
         """
         near, far = self.frames.see(x)
-        h, state = self.recurrent.step(far.permute(0, 2, 3, 1).flatten(0, 2), state)
+        h, after = self.recurrent.step(far.permute(0, 2, 3, 1).flatten(0, 2), state[0])
         h = h.view(len(x), *self.frames.grid, -1).permute(0, 3, 1, 2)
-        return self._next(x, h, near), state
+        change = self._change(x, h, near)
+        share, memory = trust(state[1], x, change)
+        return x + (1.0 if self.training else share) * change, (after, memory)
 
-    def _next(self, x: Tensor, h: Tensor, near: Tensor) -> Tensor:
-        return x + self.frames.draw(dropout(h, self.dropout, self.training), near, x)
+    def _change(self, x: Tensor, h: Tensor, near: Tensor) -> Tensor:
+        return self.frames.draw(dropout(h, self.dropout, self.training), near, x)
 
 
 def _places(xs: Ragged) -> Ragged:
