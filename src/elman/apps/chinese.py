@@ -18,7 +18,8 @@ MESSAGES = {
     "其中各文件夹以标签为名、装有录音；音乐则装有 MIDI 和 ABC 文件。",
     "option.run": "模型所在的文件夹，即 `elman fit` 的 --out。",
     "option.texts": "若干文本、录音或乐曲；或一个文件：每行一条，或一张表。`-` 或不给：标准输入。",
-    "option.sentence": "一条文本、一段录音或一首乐曲；对预测模型则是序列名、一个文件，或不给。",
+    "option.sentence": "一条文本、一段录音或一首乐曲；对预测模型则是序列名、一个文件，或不给；"
+    "对传感器读数的模型则是一张表。",
     "option.family": "cells、structures、tasks、datasets、codecs 或 decoding；不给则全部列出。",
     "option.dataset": "`elman list datasets` 列出的数据集，用来代替文件。",
     "option.split": "数据集的哪一部分。",
@@ -32,7 +33,7 @@ MESSAGES = {
     "option.question_column": "针对文本的问题所在的列（如果有）。",
     "option.question": "针对文本的问题，用于回答问题的模型。",
     "option.tokens": "词元所在的列。",
-    "option.tags": "词元标签所在的列。",
+    "option.tags": "词元或各时刻的标签所在的列。",
     "option.time": "时间所在的列。",
     "option.target": "要预测的数值或要写出的内容所在的列。",
     "option.series": "区分各个序列的列；预测模型不给时，若有 unique_id 列则用它。",

@@ -353,6 +353,9 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
         return
     if hasattr(model, "generate") and not model.bidirectional:
         tell("command", line=f"elman generate {run}")
+    if "series" in data.columns:
+        tell("command", line=f"elman inspect {run} {shlex.quote(data.about['source'])}")
+        return
     role = model.reads(data.columns)
     column = data.train.column(data.columns[role])
     if role in model.senses:
