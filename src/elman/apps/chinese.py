@@ -128,6 +128,7 @@ MESSAGES = {
     "fit.model.one": "  模型    {cell}，隐藏单元 {size}，从前往后读",
     "fit.model.both": "  模型    {cell}，隐藏单元 {size}，双向读",
     "fit.own": "  设置    {settings}（适合这份数据；您给的选项优先）",
+    "fit.left": "  略去    {settings}（适合这份数据，但 {cell} 没有这些设置）",
     "fit.out": "  文件夹  {out}",
     "fit.resumes": "{out} 里有一次已训练 {epochs} 轮的训练，同一训练将从那里继续。",
     "fit.finished": "{out} 里的训练已经完成，同一训练无需再训练。",

@@ -130,6 +130,7 @@ MESSAGES = {
     "fit.model.one": "  model   {cell}, hidden size {size}, reading forwards",
     "fit.model.both": "  model   {cell}, hidden size {size}, reading in both directions",
     "fit.own": "  set     {settings} (they suit these data; yours come first)",
+    "fit.left": "  left    {settings} (they suit these data, but {cell} does not know them)",
     "fit.out": "  run     {out}",
     "fit.resumes": "{out} holds a run with {epochs} epochs behind it. The same run goes on from there.",
     "fit.finished": "{out} holds a finished run. The same run needs no more training.",
