@@ -184,6 +184,13 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "elman inspect one readings.csv" in said
     found = json.loads(run("evaluate one readings.csv --json"))["report"]
     assert (found["count"], found["tokens"]) == (12, sum(map(len, xs)))
+    Path("other.csv").write_text(
+        Path("readings.csv").read_text().replace("id,seconds,x,doing", "a,b,x,c")
+    )
+    assert (
+        json.loads(run("evaluate one other.csv --series a --time b --tags c --json"))["report"] == found
+    )
+    assert "there is no column 'id'" in run("predict one other.csv", 2)
     answers = elman.load("one").predict(xs)
     lines = [json.loads(line) for line in run("predict one readings.csv --json").splitlines()]
     assert [(one["id"], float(one["seconds"])) for one in lines] == [

@@ -361,7 +361,7 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
         return
     if hasattr(model, "generate") and not model.bidirectional:
         tell("command", line=f"elman generate {run}")
-    if "series" in data.columns:
+    if "series" in data.columns and "dataset" not in data.about:
         tell("command", line=f"elman inspect {run} {shlex.quote(data.about['source'])}")
         return
     role = model.reads(data.columns)
