@@ -1,4 +1,4 @@
-"""What a simple method makes of sound and of sensor readings: means of segments, and an SVM."""
+"""What a simple method makes of sound, of sensor readings and of films: means of segments, and an SVM."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Segments:
         from sklearn.svm import SVC
 
         self.label = fields["label"]
-        self.column = fields.get("audio", fields.get("text"))
+        self.column = next(fields[one] for one in ("audio", "video", "text") if one in fields)
         xs, held = self._features(train), self._features(dev)
         fitted = [
             make_pipeline(StandardScaler(), SVC(C=penalty)).fit(xs, train[self.label])
@@ -51,7 +51,7 @@ class Segments:
 
 
 def steps_of(one: Any) -> np.ndarray:
-    """The steps of a sequence of numbers, or of a recording, which is a pair of samples and their rate."""
+    """The steps of numbers, of a film, or of a recording, which is a pair of samples and their rate."""
     if not isinstance(one, tuple):
         return np.asarray(one, np.float64).reshape(len(one), -1)
     from scipy.fft import dct

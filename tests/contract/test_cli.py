@@ -93,6 +93,30 @@ def test_fit_lays_a_data_sets_own_settings_under_what_is_given(
     assert (training["consistency"], identity["hidden_size"], training["epochs"]) == (0.5, 4, 1)
 
 
+def test_what_a_cell_does_not_know_of_a_data_sets_settings_is_left_out(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = datasets.get("home-assistant")
+    monkeypatch.setattr(type(kind), "load", lambda *_: {"text": TEXTS["time"] * 4, "label": [0, 1] * 8})
+    own = {"classifier": {"recurrent_dropout": 0.25, "consistency": 0.5}}
+    monkeypatch.setattr(type(kind), "settings", own)
+    fit = f"fit --dataset home-assistant {SMALL} --epochs 1 --characters none"
+    found = {}
+    for cell in ("gru", "mingru"):
+        lines = run(f"{fit} --cell {cell} --out runs/{cell}").stdout.splitlines()
+        found[cell] = {line.split()[0]: line for line in lines if line.startswith("  ")}
+        dropped = runs.read(place / f"runs/{cell}")["identity"]["training"]["recurrent_dropout"]
+        assert dropped == (0.25 if cell == "gru" else 0.0)
+    assert "recurrent_dropout 0.25, consistency 0.5" in found["gru"]["set"]
+    assert "left" not in found["gru"]
+    assert "consistency 0.5" in found["mingru"]["set"]
+    assert "recurrent_dropout" not in found["mingru"]["set"]
+    assert "recurrent_dropout 0.25 (they suit these data, but mingru" in found["mingru"]["left"]
+    # The user's own is an error, as it is without a data set.
+    refused = run(f"{fit} --cell mingru --set recurrent_dropout=0.1 --out runs/no", 2)
+    assert "has no recurrent weights" in refused.stderr
+
+
 def test_fit_changes_what_is_given_and_nothing_else(place: Path) -> None:
     more = "--epochs 1 --seed 7 --characters none --devices 1 --set label_smoothing=0.25"
     run(f"fit intents.csv {COLUMNS} --hidden-size 4 --no-bidirectional {more}")

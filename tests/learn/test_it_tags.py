@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
+
 import elman
 
 from .cases import every_cell, layers
@@ -35,6 +37,21 @@ def test_echo_of_what_was_said(cell: str) -> None:
     model = elman.Tagger(cell, 32, training=training, **settings)
     model.fit(*echoes(draw, 500, delay), dev=echoes(draw, 60, delay))
     assert model.score(*echoes(draw, 100, delay)) > 0.95
+
+
+def test_what_readings_have_done_so_far() -> None:
+    """Whether the last three sum to more than 0, which the past alone tells, beside a channel of noise."""
+    draw = np.random.default_rng(4)
+
+    def drawn(count: int) -> tuple[list[np.ndarray], list[list[str]]]:
+        xs = [draw.uniform(-1, 1, (draw.integers(3, 15), 2)) for _ in range(count)]
+        sums = [np.convolve(one[:, 0], np.ones(3))[: len(one)] for one in xs]
+        return xs, [["above" if total > 0 else "below" for total in one] for one in sums]
+
+    training = elman.Training(epochs=25, patience=25, batch_size=16, **PLAIN)
+    model = elman.Tagger("gru", 24, 1, bidirectional=False, training=training)
+    model.fit(*drawn(400), dev=drawn(50))
+    assert model.score(*drawn(100)) > 0.95
 
 
 def test_only_who_reads_backwards_knows_what_comes() -> None:

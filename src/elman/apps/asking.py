@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from elman.answers import Alignment
+from elman.apps import sensing
 from elman.apps.messages import tell
 from elman.errors import DataError, SettingsError
 from elman.seen import Gaze
@@ -79,10 +80,15 @@ def inspect(
     """
     if text is None:
         raise SettingsError("There is no text to look at.", fix='elman inspect RUN "What time is it ?"')
-    asked = _with(text, question)
+    many = top if out is None else EVERY
+    if sensing.suits(model):
+        name, trace, prediction = sensing.looked(model, text, many)
+        asked = name
+    else:
+        name, asked = text, _with(text, question)
+        trace, prediction = model.inspect(asked, many), model.predict(asked)
     if out is not None:
-        return _draw(model, asked, out, top)
-    trace, prediction = model.inspect(asked, top), model.predict(asked)
+        return _draw(trace, asked, out, top)
     if as_json:
         found = {"text": text, "prediction": prediction.to_dict(top), **trace.to_dict()}
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
@@ -92,18 +98,17 @@ def inspect(
     if isinstance(trace, Gaze):
         from elman.apps.seeing import gazed
 
-        return show(answer(text, prediction, 1), "", *gazed(trace))
+        return show(answer(name, prediction, 1), "", *gazed(trace))
     if isinstance(trace, Alignment):
-        return show(answer(text, prediction, 1), "", *aligned(trace))
-    show(walk(text, prediction, trace), "", legend(trace, kind=kind(prediction)))
+        return show(answer(name, prediction, 1), "", *aligned(trace))
+    show(walk(name, prediction, trace), "", legend(trace, kind=kind(prediction)))
 
 
-def _draw(model: Any, asked: Any, out: str, top: int) -> None:
+def _draw(trace: Any, asked: Any, out: str, top: int) -> None:
     from elman.apps import drawing
     from elman.inspection import Trace
     from elman.inspection.picture import draw
 
-    trace = model.inspect(asked, EVERY)
     if isinstance(trace, Trace):
         draw(trace, str(asked), top, out)
     else:

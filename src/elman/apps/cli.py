@@ -260,7 +260,7 @@ def predict(  # noqa: PLR0913 - the parameters of a command are its options
     as_json: Json = False,
 ) -> None:
     """Label texts, answer them, or foresee what comes next."""
-    from elman.apps import asking, composing, filming, foreseeing, models
+    from elman.apps import asking, composing, filming, foreseeing, models, sensing
 
     model = models.opened(run)
     if model.task in composing.TASKS:
@@ -272,6 +272,9 @@ def predict(  # noqa: PLR0913 - the parameters of a command are its options
     if model.task == "forecaster":
         wanted = foreseeing.Asked(horizon, tuple(level or ()), known, encoding)
         foreseeing.predict(model, texts or (), wanted, as_json=as_json)
+        return
+    if model.task == "tagger" and sensing.suits(model):
+        sensing.predict(model, texts or (), encoding, as_json=as_json)
         return
     rules = {"tones": tones, "rhyme": rhyme} if tones or rhyme else {}
     shown = {"top": top, "as_json": as_json, "beam_size": beam_size, "rules": rules}

@@ -21,7 +21,7 @@ MESSAGES = {
     "option.texts": "Texts, recordings or music; or one file: a text a line, or a table. `-` or nothing: "
     "standard input.",
     "option.sentence": "One text, recording or piece; of a forecaster the name of a series, a file of rows, or "
-    "nothing.",
+    "nothing; of a model of readings a table.",
     "option.family": "cells, structures, tasks, datasets, codecs or decoding; all of them if left out.",
     "option.dataset": "A data set that `elman list datasets` names, instead of a file.",
     "option.split": "Which split of the data set.",
@@ -35,7 +35,7 @@ MESSAGES = {
     "option.question_column": "The column of questions about the texts, if there is one.",
     "option.question": "A question about the texts, for a model that answers questions.",
     "option.tokens": "The column of tokens.",
-    "option.tags": "The column of their tags.",
+    "option.tags": "The column of their tags, or of the tag of each moment.",
     "option.time": "The column of times.",
     "option.target": "The column of the values to foresee, or of what is to be written.",
     "option.series": "The column that tells series apart; of a forecaster unique_id, where it is left out.",
@@ -130,6 +130,7 @@ MESSAGES = {
     "fit.model.one": "  model   {cell}, hidden size {size}, reading forwards",
     "fit.model.both": "  model   {cell}, hidden size {size}, reading in both directions",
     "fit.own": "  set     {settings} (they suit these data; yours come first)",
+    "fit.left": "  left    {settings} (they suit these data, but {cell} does not know them)",
     "fit.out": "  run     {out}",
     "fit.resumes": "{out} holds a run with {epochs} epochs behind it. The same run goes on from there.",
     "fit.finished": "{out} holds a finished run. The same run needs no more training.",

@@ -66,15 +66,17 @@ def fit(given: Mapping[str, Any], command: str) -> None:
         given: the options by name, those alone that were given.
         command: the command line, for the model card and for going on after an interruption.
     """
-    own = _own_settings(given)
+    own, left = _own_settings(given)
     model = _estimator({**own, **given})
     data = _data(given, type(model), command)
     out = Path(given.get("out") or f"runs/{data.name}-{model.cell}")
     _tell_data(data, model, given)
     both = getattr(model, "bidirectional", False)
     tell(f"fit.model.{'both' if both else 'one'}", cell=model.cell, size=model.hidden_size)
-    if under := {name: value for name, value in own.items() if name not in given}:
-        tell("fit.own", settings=", ".join(f"{name} {value}" for name, value in under.items()))
+    users = {**given, **_more(given.get("more", ()))}
+    for key, settings in (("own", own), ("left", left)):
+        if told := [f"{name} {value}" for name, value in settings.items() if name not in users]:
+            tell(f"fit.{key}", settings=", ".join(told), cell=model.cell)
     tell("fit.out", out=out)
     learn(model, data, out, stopped=say("fit.stopped", out=shlex.quote(str(out))))
     _tell_result(model, data, out)
@@ -160,13 +162,19 @@ def _estimator(given: Mapping[str, Any]) -> Any:
     return model
 
 
-def _own_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that suit the data set, for the task that was asked for."""
-    from elman import datasets
+def _own_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options that suit the data set, for the task that was asked for; and those the cell does not know."""
+    from elman import cells, datasets, registry
 
     if "dataset" not in given:
-        return {}
-    return dict(datasets.get(given["dataset"]).settings.get(_task(given), {}))
+        return {}, {}
+    task = _task(given)
+    own = dict(datasets.get(given["dataset"]).settings.get(task, {}))
+    default = {"cell": registry.get("tasks", task)().cell}
+    chosen = {**default, **own, **given, **_more(given.get("more", ()))}
+    cell = cells.get(chosen["cell"])
+    left = {name: own.pop(name) for name in list(own) if not cell.knows(name)}
+    return own, left
 
 
 def _every_role() -> set[str]:
@@ -353,6 +361,9 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
         return
     if hasattr(model, "generate") and not model.bidirectional:
         tell("command", line=f"elman generate {run}")
+    if "series" in data.columns and "dataset" not in data.about:
+        tell("command", line=f"elman inspect {run} {shlex.quote(data.about['source'])}")
+        return
     role = model.reads(data.columns)
     column = data.train.column(data.columns[role])
     if role in model.senses:

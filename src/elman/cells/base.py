@@ -72,6 +72,11 @@ class Cell(ABC):
             if name in parameters:
                 parameters[name].zero_()
 
+    @classmethod
+    def knows(cls, setting: str) -> bool:
+        """Whether a setting of a network has a meaning here: `recurrent_dropout` needs recurrent weights."""
+        return setting != "recurrent_dropout" or "weight_hh" in cls.shapes(1, 1)
+
     def project(self, x: Tensor) -> Tensor:
         """The input's part of every block, for any number of steps in one product: `steps blocks*hidden`.
 

@@ -6,7 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
+from elman.pixels import grey
 from elman.ragged import Ragged
+from elman.settings import Settings
 
 
 class Codec(ABC):
@@ -78,6 +82,41 @@ class Reader(Codec):
     @abstractmethod
     def pieces(self) -> Pieces:
         """What encodes one raw value that comes piece by piece."""
+
+
+class Seen(Reader):
+    """A codec of what is seen, as bytes of colours; its settings, of the class `kind`, have a `colour`.
+
+    Attributes after `fit`: mean, spread: of each colour, as a share of full brightness.
+    """
+
+    kind: ClassVar[type[Settings]]
+    settings: Any
+
+    def __init__(
+        self, settings: Any = None, mean: Sequence[float] = (), spread: Sequence[float] = ()
+    ) -> None:
+        self.settings = settings or self.kind()
+        self.mean, self.spread = list(mean), list(spread)
+
+    @property
+    def colours(self) -> int:
+        """3, or 1 for grey."""
+        return 3 if self.settings.colour else 1
+
+    def shown(self, picture: np.ndarray) -> np.ndarray:
+        """A picture in so many colours: `height width colours`."""
+        return picture if self.settings.colour else grey(picture)[..., None]
+
+    def pieces(self) -> Pieces:
+        return Pieces(lambda piece: self.encode([piece]))
+
+    def config(self) -> dict[str, Any]:
+        return {"settings": self.settings.model_dump(), "mean": self.mean, "spread": self.spread}
+
+    @classmethod
+    def restore(cls, config: dict[str, Any], files: dict[str, bytes]) -> Self:
+        return cls(cls.kind(**config["settings"]), config["mean"], config["spread"])
 
 
 class Pieces:

@@ -11,10 +11,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from elman.codecs.base import Pieces, Reader
+from elman.codecs.base import Seen
 from elman.errors import DataError, SettingsError
 from elman.layers.convolution import Convolutions, Jitter, Pixels
-from elman.pixels import brightness, fitted, grey, is_pillow, pixels_of
+from elman.pixels import brightness, fitted, is_pillow, pixels_of
 from elman.ragged import Ragged
 from elman.settings import Settings
 
@@ -43,7 +43,7 @@ class ImageSettings(Settings):
     flip: bool = False
 
 
-class Image(Reader):
+class Image(Seen):
     """Pictures of any size to squares of one size, on white, and their pixels to steps.
 
     A picture is a path, an array `height width` or `height width 3` (uint8, or floats from 0 to 1), or an
@@ -64,15 +64,13 @@ class Image(Reader):
     """
 
     name: ClassVar[str] = "image"
+    kind: ClassVar = ImageSettings
+    settings: ImageSettings
 
     def __init__(
-        self,
-        settings: ImageSettings | None = None,
-        mean: Sequence[float] = (),
-        spread: Sequence[float] = (),
+        self, settings: Any = None, mean: Sequence[float] = (), spread: Sequence[float] = ()
     ) -> None:
-        self.settings = settings or ImageSettings()
-        self.mean, self.spread = list(mean), list(spread)
+        super().__init__(settings, mean, spread)
         if self.settings.parts == "patches" and self.settings.size % self.settings.patch:
             raise SettingsError(
                 "A picture is not a whole number of patches.",
@@ -160,24 +158,6 @@ class Image(Reader):
         size, patch = self.settings.size, self.settings.patch
         return self.colours * {"whole": size**2, "rows": size, "patches": patch**2}[self.settings.parts]
 
-    def pieces(self) -> Pieces:
-        return Pieces(lambda piece: self.encode([piece]))
-
-    @property
-    def colours(self) -> int:
-        """3, or 1 for grey."""
-        return 3 if self.settings.colour else 1
-
-    # --- keeping ---
-
-    def config(self) -> dict[str, Any]:
-        learned = {"mean": self.mean, "spread": self.spread}
-        return {"settings": self.settings.model_dump(), **learned}
-
-    @classmethod
-    def restore(cls, config: dict[str, Any], files: dict[str, bytes]) -> Self:
-        return cls(ImageSettings(**config["settings"]), config["mean"], config["spread"])
-
     # --- inside ---
 
     def _squares(self, raw: Sequence[Any]) -> np.ndarray:
@@ -191,7 +171,7 @@ class Image(Reader):
             except DataError as fault:
                 faults.append((number, fault))
                 continue
-            squares[number] = found if self.settings.colour else grey(found)[..., None]
+            squares[number] = self.shown(found)
         if len(faults) == 1:
             raise faults[0][1]
         if faults:

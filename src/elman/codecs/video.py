@@ -12,10 +12,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from elman.codecs.base import Pieces, Reader
+from elman.codecs.base import Seen
 from elman.errors import DataError, MissingExtraError
 from elman.layers.convolution import Convolutions, Jitter, Pixels
-from elman.pixels import MOST, brightness, grey, pixels_of, resized
+from elman.pixels import MOST, brightness, pixels_of, resized
 from elman.ragged import Ragged
 from elman.settings import Settings
 
@@ -43,7 +43,7 @@ class VideoSettings(Settings):
     flip: bool = False
 
 
-class Video(Reader):
+class Video(Seen):
     """Films to frames of one size.
 
     A film is a path (whatever PyAV decodes; animated GIF, WebP and PNG by Pillow; `.npz` and `.npy` arrays),
@@ -61,15 +61,8 @@ class Video(Reader):
     """
 
     name: ClassVar[str] = "video"
-
-    def __init__(
-        self,
-        settings: VideoSettings | None = None,
-        mean: Sequence[float] = (),
-        spread: Sequence[float] = (),
-    ) -> None:
-        self.settings = settings or VideoSettings()
-        self.mean, self.spread = list(mean), list(spread)
+    kind: ClassVar = VideoSettings
+    settings: VideoSettings
 
     # --- learning ---
 
@@ -125,24 +118,6 @@ class Video(Reader):
         """The numbers in a step."""
         return self.colours * self.settings.height * self.settings.width
 
-    def pieces(self) -> Pieces:
-        return Pieces(lambda piece: self.encode([piece]))
-
-    @property
-    def colours(self) -> int:
-        """3, or 1 for grey."""
-        return 3 if self.settings.colour else 1
-
-    # --- keeping ---
-
-    def config(self) -> dict[str, Any]:
-        learned = {"mean": self.mean, "spread": self.spread}
-        return {"settings": self.settings.model_dump(), **learned}
-
-    @classmethod
-    def restore(cls, config: dict[str, Any], files: dict[str, bytes]) -> Self:
-        return cls(VideoSettings(**config["settings"]), config["mean"], config["spread"])
-
     # --- inside ---
 
     def _film(self, source: Any, number: int) -> np.ndarray:
@@ -171,7 +146,7 @@ class Video(Reader):
                 found = resized(pixels_of(frame), height, width)
             except DataError as fault:
                 raise DataError.at(f"{place}, frame {step + 1}", str(fault)) from None
-            film[step] = found if self.settings.colour else grey(found)[..., None]
+            film[step] = self.shown(found)
         return film
 
 

@@ -61,7 +61,7 @@ def labelled(
         rows.refuse(question, wrong, "have no question", fix="fill these rows or take them out")
     rows.refuse(
         label,
-        [i for i, one in enumerate(rows.column(label)) if _absent(one)],
+        [i for i, one in enumerate(rows.column(label)) if absent(one)],
         "have no label",
         fix="label these rows or take them out",
     )
@@ -72,6 +72,6 @@ def _is_text(one: Any) -> bool:
     return isinstance(one, str) and bool(one.strip())
 
 
-def _absent(label: Any) -> bool:
+def absent(label: Any) -> bool:
     """None, NaN or an empty string: how readers and frames write that there is nothing."""
     return label is None or (isinstance(label, float) and label != label) or label == ""

@@ -9,30 +9,46 @@ from typing import Any
 
 import numpy as np
 
+from elman.data.labelling import absent
 from elman.data.records import Records, bad_rows
 from elman.data.timeline import read_times
 from elman.errors import DataError
 
+ANSWERS = ("label", "tags")
+"""The roles of what is learned: what a whole sequence is, and what each of its moments is."""
 
-def gathered(rows: Records, columns: Mapping[str, str]) -> Records:
-    """One row for each sequence: its steps in the order of their times, and the label that all of them share.
+
+def gathered(rows: Records, columns: Mapping[str, str], into: str, *, answered: bool = True) -> Records:
+    """One row for each sequence: its steps in the order of their times, with their tags, and its label.
+
+    Rows that have a column `into`, or of which none tells sequences apart, are given back as they are.
 
     Args:
         rows: a row for each moment. Whatever is in no column named below is a channel, a number in every row.
         columns: by role: `series` tells sequences apart, `time` orders their steps (which stay as they come
-            where it is not named), `label` is what they are (it may be missing), `text` the name of the
-            column that the steps go into.
+            where it is not named), `label` is what a whole sequence is, `tags` what each moment is.
+        into: the name of the column that the steps go into.
+        answered: whether labels and tags are there; if not, they may be, and nobody looks at them.
 
     Raises:
-        DataError: no channel; readings that are no finite numbers, all counted and placed; a time that comes
-            twice in a sequence; a label that changes within one.
+        DataError: a column that is not there, or no channel; readings that are no finite numbers and tags
+            that are missing, all counted and placed; a time that comes twice in a sequence; a label that
+            changes within one.
 
     >>> rows = Records({"id": ["a", "a", "b"], "x": ["1", "2", "5"], "what": ["up", "up", "down"]})
-    >>> found = gathered(rows, {"series": "id", "label": "what", "text": "steps"})
+    >>> found = gathered(rows, {"series": "id", "label": "what"}, "steps")
     >>> found.column("steps"), found.column("what")
     ([[[1.0], [2.0]], [[5.0]]], ['up', 'down'])
+    >>> gathered(rows, {"series": "id", "tags": "what"}, "steps").column("what")
+    [['up', 'up'], ['down']]
     """
-    known = [columns[role] for role in ("series", "time", "label") if role in columns]
+    if "series" not in columns or into in rows.names:
+        return rows
+    answers = {role: columns[role] for role in ANSWERS if role in columns}
+    known = [columns[role] for role in ("series", "time") if role in columns] + [*answers.values()]
+    for name in known:
+        if answered or name not in answers.values():
+            rows.column(name)  # one that is mistyped would make a channel of the right one
     channels = [name for name in rows.names if name not in known]
     if not channels:
         raise DataError.at(
@@ -48,14 +64,17 @@ def gathered(rows: Records, columns: Mapping[str, str]) -> Records:
     order = _ordered(rows, columns, groups)
     found: dict[str, list[Any]] = {
         columns["series"]: list(order),
-        columns["text"]: [table[places].tolist() for places in order.values()],
+        into: [table[places].tolist() for places in order.values()],
     }
     if "time" in columns:
         times = rows.column(columns["time"])
         found[columns["time"]] = [[times[place] for place in places] for places in order.values()]
-    label = columns.get("label")
-    if label in rows.names:
-        found[str(label)] = [_shared(rows, str(label), places) for places in order.values()]
+    if answered and "label" in answers:
+        name = answers["label"]
+        found[name] = [_shared(rows, name, places) for places in order.values()]
+    if answered and "tags" in answers:
+        tags = _tags(rows, answers["tags"])
+        found[answers["tags"]] = [[tags[place] for place in places] for places in order.values()]
     starts = [places[0] for places in order.values()]
     lines = None if rows.lines is None else [rows.lines[place] for place in starts]
     return Records(found, rows.source, lines, None if lines else [place + 1 for place in starts])
@@ -110,6 +129,19 @@ def _numbers(rows: Records, name: str) -> np.ndarray:
         fix="fill the gaps, or take the column out",
     )
     return found
+
+
+def _tags(rows: Records, name: str) -> list[str]:
+    """The tag of each moment, as text."""
+    tags = rows.column(name)
+    rows.refuse(
+        name,
+        [place for place, one in enumerate(tags) if absent(one) or not str(one).strip()],
+        "have no tag",
+        expected="what the moment is, in every row",
+        fix="tag these rows, with a word for nothing in particular where there is none, or take them out",
+    )
+    return [str(one) for one in tags]
 
 
 def _shared(rows: Records, name: str, places: list[int]) -> Any:

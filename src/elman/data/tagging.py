@@ -1,9 +1,12 @@
-"""Rows that each hold tokens and a tag for every one of them, whatever they came from."""
+"""Rows that each hold tokens, or readings, and a tag for every one of them, whatever they came from."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import NoneType
 from typing import Any
+
+import numpy as np
 
 from elman.data.reading import read
 from elman.data.records import Records, bad_rows, counted, shorten
@@ -20,7 +23,8 @@ def tagged(
 ) -> Records:
     """Rows with as many tags as tokens: read from a source, or made of sequences and their tags.
 
-    Tokens, and tags, are lists of strings; a string is taken apart at its spaces.
+    Tokens, and tags, are lists of strings; a string is taken apart at its spaces. A sequence of readings
+    has a number, or a list of them, for each moment.
 
     Args:
         source: whatever `read` takes; with `y`, a list of sequences.
@@ -47,10 +51,12 @@ def tagged(
                 received=f"{len(answers)}",
             )
         rows = read({tokens: sequences, tags: answers})
-    columns = {tokens: _lists(rows, tokens), tags: _lists(rows, tags)}
+    steps = (each for one in rows.column(tokens) if hasattr(one, "__iter__") for each in one)
+    words = isinstance(next(steps, None), (str, NoneType))
+    read_in = _lists if words else _readings
+    columns = {**rows.columns, tokens: read_in(rows, tokens), tags: _lists(rows, tags)}
     if label is not None:
-        columns[label] = rows.column(label)
-        wrong = [i for i, one in enumerate(columns[label]) if one is None or one == "" or one != one]
+        wrong = [i for i, one in enumerate(rows.column(label)) if one is None or one == "" or one != one]
         rows.refuse(label, wrong, "have no label", fix="label these rows or take them out")
     rows = Records(columns, rows.source, rows.lines, rows.rows)
     _check_lengths(rows, tokens, tags)
@@ -105,18 +111,34 @@ def _lists(rows: Records, name: str) -> list[Any]:
     return lists
 
 
+def _readings(rows: Records, name: str) -> list[Any]:
+    """A column in which every row is a sequence of numbers, one or several a step."""
+    column = rows.column(name)
+    rows.refuse(
+        name,
+        [i for i, one in enumerate(column) if not _is_finite(one)],
+        "are no sequences of finite numbers",
+        expected="a number, or a list with one for each channel, for each moment: [[0.1, 9.8], [0.2, 9.7]]",
+        fix="fill the gaps, or take these rows out",
+    )
+    return column
+
+
+def _is_finite(one: Any) -> bool:
+    try:
+        steps = np.asarray(one, np.float64)
+    except (TypeError, ValueError):
+        return False
+    return steps.ndim in (1, 2) and steps.size > 0 and bool(np.isfinite(steps).all())
+
+
 def _check_lengths(rows: Records, tokens: str, tags: str) -> None:
     pairs = list(zip(rows.column(tokens), rows.column(tags), strict=True))
     wrong = [i for i, (words, marks) in enumerate(pairs) if len(words) != len(marks)]
     if not wrong:
         return
     faults = [
-        (
-            rows.place(i),
-            f"{counted(len(pairs[i][0]), 'token')} {shorten(' '.join(pairs[i][0]))}, "
-            f"{counted(len(pairs[i][1]), 'tag')} {shorten(' '.join(pairs[i][1]))}",
-        )
-        for i in wrong
+        (rows.place(i), f"{_told(pairs[i][0], 'token')}, {_told(pairs[i][1], 'tag')}") for i in wrong
     ]
     raise bad_rows(
         rows.source,
@@ -126,3 +148,10 @@ def _check_lengths(rows: Records, tokens: str, tags: str) -> None:
         expected="one tag for each token",
         fix="correct these rows or take them out",
     )
+
+
+def _told(steps: Any, noun: str) -> str:
+    """How many there are, and which."""
+    if isinstance(steps[0], str):
+        return f"{counted(len(steps), noun)} {shorten(' '.join(steps))}"
+    return f"{counted(len(steps), 'moment')} {shorten(str(np.asarray(steps).tolist()))}"

@@ -38,7 +38,10 @@ class MovingDigits(Dataset):
     fields: ClassVar[Mapping[str, str]] = {"video": "film", "label": "digit"}
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "frame-forecaster": {"height": SIDE, "width": SIDE, "epochs": 12},
-        "classifier": {"video_height": SIDE, "video_width": SIDE, "dropout": 0.2, "epochs": 12},
+        "classifier": {
+            **{"video_height": SIDE, "video_width": SIDE},
+            **{"dropout": 0.2, "epochs": 24, "patience": 24},
+        },
     }
     sources: ClassVar[Mapping[str, Source]] = {}
 

@@ -83,7 +83,7 @@ class Recurrent(nn.Module):
             dropout,
             recurrent_dropout,
         )
-        if recurrent_dropout and "weight_hh" not in self.cell_type.shapes(1, 1):
+        if recurrent_dropout and not self.cell_type.knows("recurrent_dropout"):
             raise SettingsError(
                 f"{cell} has no recurrent weights for recurrent_dropout to drop.",
                 received=f"recurrent_dropout={recurrent_dropout}",

@@ -15,6 +15,7 @@ from torch import nn
 
 from elman import registry, runs, storage
 from elman.data import Records, holdout, located
+from elman.data.readings import gathered
 from elman.ensemble import Ensemble
 from elman.errors import NotFittedError, SettingsError
 from elman.parameters import Parameters
@@ -106,7 +107,8 @@ class Estimator(Parameters, ABC):
         folder = None if out is None else Path(out)
         if folder is not None:  # only now: a run is not begun with data that cannot be used
             both = [
-                [rows.column(name) for name in self.used(self.columns_)] for rows in (train, held_rows)
+                [rows.column(name) for name in self.used(self.columns_) if name in rows.names]
+                for rows in (train, held_rows)
             ]
             identity = {"task": self.task, **self._config(), "data": runs.checksum(both)}
             runs.begin(folder, identity, {**self.columns_, **self.about_})
@@ -166,9 +168,16 @@ class Estimator(Parameters, ABC):
         return {there[0]: cls.roles[there[0]], **{k: v for k, v in columns.items() if k != first}}
 
     @classmethod
-    def arranged(cls, rows: Records, columns: Mapping[str, str]) -> Records:
-        """Rows as they are learned from, of rows as they are read: the same, where a task does not say else."""
-        return rows
+    def arranged(cls, rows: Records, columns: Mapping[str, str], *, answered: bool = True) -> Records:
+        """Rows as they are learned from, of rows as they are read: moments are gathered into sequences.
+
+        They stay as they are where no column tells series apart, or where time is the task's own business
+        (`ordered`). `answered` says whether answers are needed.
+        """
+        first = next(iter(cls.roles))
+        if first not in columns or cls.ordered:
+            return rows
+        return gathered(rows, columns, columns[first], answered=answered)
 
     @property
     def reads_files(self) -> bool:
@@ -193,7 +202,7 @@ class Estimator(Parameters, ABC):
     def asked(self, rows: Records, column: str | None = None) -> list[Any]:
         """What `predict` takes, of rows: what stands in a column, that of what is read if None."""
         name = column or self.columns_[self.reads(self.columns_)]
-        rows = self.arranged(rows, self.columns_)
+        rows = self.arranged(rows, self.columns_, answered=False)
         return list((located(rows, name) if self.reads_files else rows).column(name))
 
     @abstractmethod

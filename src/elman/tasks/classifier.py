@@ -22,7 +22,6 @@ from elman.codecs.series import Series
 from elman.codecs.text import Text, TextSettings
 from elman.codecs.video import VideoSettings
 from elman.data import Batches, Records, labelled, located, read, read_vectors
-from elman.data.readings import gathered
 from elman.errors import DataError, SettingsError
 from elman.inspection import Heard, Trace, look
 from elman.layers.embedding import Embedding, character_reader
@@ -147,11 +146,6 @@ class Classifier(Estimator):
         columns = {"text": own, "label": label, "question": question, "series": series, "time": time}
         columns |= {"audio": audio, "image": image, "video": video}
         return self._fit(given, columns, dev=dev, out=out, about=about)
-
-    @classmethod
-    def arranged(cls, rows: Records, columns: Mapping[str, str]) -> Records:
-        long = "series" in columns and columns["text"] not in rows.names
-        return gathered(rows, columns) if long else rows
 
     @classmethod
     def strata(cls, rows: Records, columns: Mapping[str, str]) -> Sequence[Hashable]:

@@ -1,4 +1,4 @@
-"""One tag for every token: parts of speech, slots, names."""
+"""One tag for every token, or for every moment: parts of speech, slots, names, activities."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elman import metrics
 from elman.answers import Prediction, Tagged, TagReport
 from elman.codecs.label import Label
+from elman.codecs.series import Series
 from elman.codecs.tags import Tags
 from elman.codecs.text import TextSettings
 from elman.codecs.tokens import Tokens
-from elman.data import Batches, Records, tagged
+from elman.data import Batches, Records, read, tagged
 from elman.data.tagging import refuse_tags
 from elman.errors import DataError, SettingsError
 from elman.inspection import Trace, look
@@ -40,11 +41,11 @@ SMALL_STEPS = Training(batch_size=16, learning_rate=1.5e-3, word_dropout=0.25)
 """A sequence of tags teaches more than one label does: small batches, which are many updates, do best."""
 
 Examples = tuple[Ragged, Ragged, Tensor]
-"""Tokens, tags, and the label of each sequence (0 where there is none)."""
+"""Steps, tags, and the label of each sequence (0 where there is none)."""
 
 
 class Tagger(Estimator):
-    """Names the tag of every token of a sequence.
+    """Names the tag of every token of a text, or of every moment of a sequence of readings.
 
         h[t] = cell(h[t-1], x[t])        y[t] = W_y·h[t] + b_y        p(tag at t) = softmax(y[t])
 
@@ -57,7 +58,7 @@ class Tagger(Estimator):
         num_layers: layers of recurrence.
         bidirectional: whether to read from the end as well.
         crf: whether a conditional random field chooses the tags; None: where they are written in a scheme.
-        text: how tokens become vectors.
+        text: how tokens become vectors; ignored for numbers.
         training: how the network is trained, with the seed.
 
     Attributes after `fit`:
@@ -73,8 +74,11 @@ class Tagger(Estimator):
     task: ClassVar[str] = "tagger"
     kind: ClassVar[str] = "tagger"
     structure: ClassVar[str] = "n-to-n"
-    roles: ClassVar[Mapping[str, str]] = {"tokens": "tokens", "tags": "tags", "label": "label"}
-    optional: ClassVar[tuple[str, ...]] = ("label",)
+    roles: ClassVar[Mapping[str, str]] = {
+        **{"tokens": "tokens", "tags": "tags", "label": "label"},
+        **{"series": "series", "time": "time"},
+    }
+    optional: ClassVar[tuple[str, ...]] = ("label", "series", "time")
     answers: ClassVar[str | None] = "tags"
     knows: ClassVar[frozenset[str]] = frozenset({"ensemble"})
     codecs: ClassVar[tuple[str, ...]] = ("input", "tag", "label")
@@ -104,6 +108,8 @@ class Tagger(Estimator):
         tokens: str = "tokens",
         tags: str = "tags",
         label: str | None = None,
+        series: str | None = None,
+        time: str | None = None,
         dev: Any = None,
         out: str | Path | None = None,
         about: Mapping[str, Any] | None = None,
@@ -113,11 +119,14 @@ class Tagger(Estimator):
         Args:
             source: a file (CoNLL-U, CoNLL, JSONL, ...), a data frame, a dict of columns, or, with `y`, a
                 list of sequences. Tokens, and tags, are lists of strings; a string is taken apart at
-                its spaces.
+                its spaces. A sequence of readings has a number, or a list of them, for each moment.
             y: their tags, where `source` holds none.
             tokens: the column of sequences.
             tags: the column of their tags.
             label: the column of labels of whole sequences, which are learned as well; None for none.
+            series: the column that tells sequences apart, where each row of `source` is one moment of one
+                and `tags` holds its tag; what is in no other column that is named are its channels.
+            time: the column of its times; rows as they come if None.
             dev: what the best epoch is chosen on: like `source`, or a pair `(sequences, tags)`. A tenth of
                 `source` is set aside if it is None.
             out: a folder for the run: checkpoints, figures, the model. A run that was interrupted there
@@ -129,7 +138,7 @@ class Tagger(Estimator):
             TrainingError: the loss is not finite, or the folder holds another run.
         """
         given = source if y is None else (source, y)
-        columns = {"tokens": tokens, "tags": tags, "label": label}
+        columns = {"tokens": tokens, "tags": tags, "label": label, "series": series, "time": time}
         return self._fit(given, columns, dev=dev, out=out, about=about)
 
     @classmethod
@@ -138,7 +147,8 @@ class Tagger(Estimator):
 
     def _learn_codecs(self, rows: Records) -> None:
         columns = self.columns_
-        self.input_ = Tokens(self.text).fit(rows.column(columns["tokens"]))
+        raw = rows.column(columns["tokens"])
+        self.input_ = (Tokens(self.text) if isinstance(raw[0][0], str) else Series()).fit(raw)
         self.tag_ = Tags().fit(rows.column(columns["tags"]))
         scheme = self.tag_.scheme or "BIO"
         refuse_tags(rows, columns["tags"], self.tag_.faults, scheme)  # no CRF could learn them
@@ -155,7 +165,10 @@ class Tagger(Estimator):
         return [] if self.label_ is None else self.label_.labels
 
     def _examples(self, source: Any, y: Any = None) -> Records:
-        return tagged(source, y, **self.columns_)
+        if y is None:
+            source = self.arranged(read(source), self.columns_)
+        long = ("series", "time")
+        return tagged(source, y, **{k: v for k, v in self.columns_.items() if k not in long})
 
     def _encoded(self, rows: Records) -> Examples:
         xs = self.input_.encode(rows.column(self.columns_["tokens"]))
@@ -202,16 +215,10 @@ class Tagger(Estimator):
         return found | ({} if report.label_accuracy is None else {"label": report.label_accuracy})
 
     def _network(self) -> NToN:
-        training, codec = self.training, self.input_
-        kind = self.text.characters if codec.width else None
-        characters = character_reader(
-            kind, self.text.character_size, codec.letters, buckets=30_000, mode="sum"
-        )
-        size, dropped = codec.settings.embedding_size, GENTLE * training.dropout
-        inputs = Embedding(codec.size, size, characters, training.word_dropout, dropped)
+        training, (inputs, size) = self.training, self._inputs()
         recurrent = Recurrent(
             self.cell,
-            inputs.output_size,
+            size,
             self.hidden_size,
             self.num_layers,
             bidirectional=self.bidirectional,
@@ -228,26 +235,41 @@ class Tagger(Estimator):
             dropout=training.dropout,
         )
 
+    def _inputs(self) -> tuple[nn.Module, int]:
+        """What the recurrence reads of each step, and how many numbers that is."""
+        codec = self.input_
+        if isinstance(codec, Series):
+            return nn.Identity(), codec.features
+        kind = self.text.characters if codec.width else None
+        characters = character_reader(
+            kind, self.text.character_size, codec.letters, buckets=30_000, mode="sum"
+        )
+        size, dropped = codec.settings.embedding_size, GENTLE * self.training.dropout
+        inputs = Embedding(codec.size, size, characters, self.training.word_dropout, dropped)
+        return inputs, inputs.output_size
+
     # --- asking ---
 
     def predict(self, source: Any) -> Any:
         """The tags of one text, or of each sequence in a list.
 
         A string gives a `Tagged`; it is taken apart at spaces, and signs are taken off words that
-        training did not see. A list, of strings or of lists of tokens, gives a list of them.
+        training did not see. A list, of strings or of lists of tokens, gives a list of them. So does a list
+        of sequences of readings; one sequence of single numbers gives a `Tagged`.
         """
         self._check_fitted()
         if not hasattr(source, "__len__"):
             raise DataError("This is no sequence, and no list of them.", received=repr(source)[:80])
-        single = isinstance(source, str)
-        rows = [self._tokens(one) for one in ([source] if single else source)]
-        chances, path, whole = self._answers(self.input_.encode(rows))
+        codec = self.input_
+        single = isinstance(source, str) if isinstance(codec, Tokens) else codec.is_one(source)
+        rows = [self._steps(one) for one in ([source] if single else source)]
+        chances, path, whole = self._answers(codec.encode(rows))
         scores = chances.values.gather(1, path.values[:, None]).squeeze(1)
         found = []
         for number, (one, some) in enumerate(zip(rows, path.with_values(scores), strict=True)):
             tags = self.tag_.decode(path[number].values)
             label = Prediction.of(whole[number], self.classes_) if self.label_ is not None else None
-            found.append(Tagged(one, tags, some.tolist(), self.tag_.spans(tags), label))
+            found.append(Tagged(self._named(one), tags, some.tolist(), self.tag_.spans(tags), label))
         return found[0] if single else found
 
     def predict_proba(self, sequences: Sequence[Any]) -> list[np.ndarray]:
@@ -256,7 +278,7 @@ class Tagger(Estimator):
         With a CRF they are its marginals, over all taggings of the sequence.
         """
         self._check_fitted()
-        chances, _, _ = self._answers(self.input_.encode([self._tokens(one) for one in sequences]))
+        chances, _, _ = self._answers(self.input_.encode([self._steps(one) for one in sequences]))
         return [one.numpy() for one in chances]
 
     def score(self, source: Any, y: Sequence[Any] | None = None) -> float:
@@ -276,13 +298,15 @@ class Tagger(Estimator):
         forwards without a CRF, given what was read so far.
         """
         self._check_fitted()
-        tokens = self._tokens(sequence)
-        xs = self.input_.encode([tokens])
+        steps = self._steps(sequence)
+        xs = self.input_.encode([steps])
         chances, _, _ = self._answers(xs)
-        return look(self.network_, xs, tokens, self.tags_, top, chances.values)
+        return look(self.network_, xs, self._named(steps), self.tags_, top, chances.values)
 
     def stream(self) -> Stream[Prediction]:
         """A session that reads token by token in constant memory; each push answers its last token.
+
+        A piece of readings is a moment, as a list with a number for each channel, or several of them.
 
         Raises:
             SettingsError: an answer depends on what follows: the network reads backwards too, chooses the
@@ -295,14 +319,23 @@ class Tagger(Estimator):
                 "This tagger cannot stream: its first tag needs the last token.",
                 fix="train with bidirectional=False and crf=False, and without a label",
             )
+        codec = self.input_
+        words = isinstance(codec, Tokens)
         return Stream(
             network,
-            lambda piece: self.input_.encode([self._tokens(piece)]),
+            (lambda piece: codec.encode([self._steps(piece)])) if words else codec.pieces(),
             lambda logits: Prediction.of(logits[0].softmax(-1), self.tags_),
         )
 
-    def _tokens(self, one: Any) -> list[str]:
+    def _steps(self, one: Any) -> Any:
+        """One sequence as the codec takes it: tokens, into which a text is taken apart, or numbers."""
+        if not isinstance(self.input_, Tokens):
+            return one
         return self.input_.split(one) if isinstance(one, str) else list(one)
+
+    def _named(self, steps: Any) -> list[str]:
+        """A name for each step."""
+        return steps if isinstance(self.input_, Tokens) else self.input_.names(steps)
 
     @torch.inference_mode()
     def _answers(self, xs: Ragged) -> tuple[Ragged, Ragged, Tensor]:
