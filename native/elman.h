@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 5
+#define ELMAN_ABI 6
 #define ELMAN_API __attribute__((visibility("default")))
 
 /* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
@@ -76,7 +76,8 @@ typedef struct {
 
 /* One layer of a stack that goes step by step. A row of weights is scale[row]·weight[row], if there are scales.
  * In panels, a matrix of rows × depth is rows/64 blocks (the last filled up with zeros) of depth × 64; the last
- * block of the GRU's weight_hh, which is under a gate, is a matrix by itself. */
+ * block of the GRU's weight_hh, which is under a gate, is a matrix by itself. In bfloat16 a block is depth/2 × 64 × 2:
+ * two numbers of a row side by side, filled up with a zero where the depth is odd. */
 typedef struct {
   int64_t input;
   const void* weight_ih; /* G*hidden × input */

@@ -120,9 +120,45 @@ void panel_product(const W* weight, const T* scale, const T* bias, const T* x, i
     }
 }
 
+// Of 16-bit weights the numbers of two steps of the depth lie side by side, so that one load, one shift and one
+// mask make two vectors: the low half of a word is the first, the high half the second.
+template <>
+inline void panel_product<float, Bfloat16>(const Bfloat16* weight, const float*, const float* bias, const float* x,
+                                           int64_t rows, int64_t depth, bool more, float* out) {
+  typedef uint32_t Word __attribute__((vector_size(kBytes), aligned(2), may_alias));
+  constexpr int L = kLanes<float>, V = kPanel / L > 8 ? 8 : kPanel / L;
+  const int64_t pairs = (depth + 1) / 2;
+  for (int64_t row = 0; row < rows; row += kPanel, weight += 2 * kPanel * pairs)
+    for (int64_t part = row; part < std::min(row + kPanel, rows); part += V * L) {
+      const Bfloat16* w = weight + 2 * (part - row);
+      Vec<float> first[V] = {}, second[V] = {};
+      for (int64_t k = 0; k < pairs; ++k) {
+        const float one = x[2 * k], two = 2 * k + 1 < depth ? x[2 * k + 1] : 0.0f;
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) {
+          const Word bits = *reinterpret_cast<const Word*>(w + 2 * (k * kPanel + v * L));
+          first[v] += reinterpret_cast<Vec<float>>(bits << 16) * one;
+          second[v] += reinterpret_cast<Vec<float>>(bits & 0xffff0000u) * two;
+        }
+      }
+      for (int v = 0; v < V; ++v) {
+        const int64_t at = part + v * L;
+        const int n = static_cast<int>(std::min<int64_t>(L, rows - at));
+        if (n <= 0) break;
+        Vec<float> value = first[v] + second[v];
+        if (bias) value += load(bias + at, n);
+        if (more) value += load(out + at, n);
+        store(out + at, value, n);
+      }
+    }
+}
+
 template <class T, class W>
 struct Stepper {
   const elman_stepper& on;
+
+  // How many numbers of a row a panel holds: of 16-bit weights a pair more where they are odd.
+  int64_t deep(int64_t depth) const { return sizeof(W) == 2 ? (depth + 1) / 2 * 2 : depth; }
 
   void multiply(const W* weight, const T* scale, const T* bias, const T* x, int64_t rows, int64_t depth, bool more,
                 T* out) const {
@@ -144,7 +180,7 @@ struct Stepper {
     multiply(w, sw, bw, in, rows, one.input, false, p);
     if (!linear) multiply(u, su, bu, h, joined, hidden, true, p);
     if (gru)  // the third block stays apart: it is under the reset gate
-      multiply(u + (on.panels ? (joined + kPanel - 1) / kPanel * kPanel : joined) * hidden, su ? su + joined : nullptr,
+      multiply(u + (on.panels ? (joined + kPanel - 1) / kPanel * kPanel * deep(hidden) : joined * hidden), su ? su + joined : nullptr,
                bu ? bu + joined : nullptr, h, hidden, hidden, false, p + rows);
     for (int64_t j = 0; j < hidden; j += kLanes<T>) {
       const int n = static_cast<int>(std::min<int64_t>(kLanes<T>, hidden - j));

@@ -98,7 +98,8 @@ PANEL = 64
 def in_panels(matrix: Tensor | None, cut: int | None = None) -> Tensor | None:
     """A matrix of weights in blocks of 64 rows, each turned over, so that a vector holds a column of rows.
 
-    With `cut`, the rows from there on are blocks of their own. Shapes: `rows depth` to `blocks depth 64`.
+    With `cut`, the rows from there on are blocks of their own. Shapes: `rows depth` to `blocks depth 64`; in
+    bfloat16 to `blocks depth/2 64 2`, two numbers of a row side by side, which are unpacked together.
 
     >>> in_panels(torch.ones(65, 3)).shape, in_panels(torch.ones(65, 3), 5).shape
     (torch.Size([2, 3, 64]), torch.Size([2, 3, 64]))
@@ -107,7 +108,10 @@ def in_panels(matrix: Tensor | None, cut: int | None = None) -> Tensor | None:
         return None
     pieces = matrix.detach().tensor_split([cut] if cut else [])
     blocks = [F.pad(one, (0, 0, 0, -one.shape[0] % PANEL)).unflatten(0, (-1, PANEL)) for one in pieces]
-    return torch.cat(blocks).transpose(1, 2).contiguous()
+    turned = torch.cat(blocks).transpose(1, 2)
+    if matrix.dtype == torch.bfloat16:
+        turned = F.pad(turned, (0, 0, 0, turned.shape[1] % 2)).unflatten(1, (-1, 2)).transpose(2, 3)
+    return turned.contiguous()
 
 
 def stored(matrix: Tensor, kind: torch.dtype) -> Stored:
