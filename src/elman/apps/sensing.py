@@ -52,7 +52,7 @@ def courses(model: Any, path: str, encoding: str | None = None) -> Iterator[Cour
             fix="elman predict RUN readings.csv",
         )
     columns = model.columns_
-    rows = model.arranged(read(path, encoding=encoding), columns, answered=False)
+    rows = model.sequences(read(path, encoding=encoding), answered=False)
     steps = rows.column(columns[model.reads(columns)])
     counted = [range(1, len(one) + 1) for one in steps]
     times = rows.column(columns["time"]) if "time" in columns else counted
