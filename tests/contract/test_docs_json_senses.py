@@ -147,3 +147,26 @@ def test_inspect(run: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None
     assert shape(found["steps"]) == shape(steps[:1])
     times = [float(step["token"].split()[0]) for step in found["steps"]]
     assert times == sorted(times)
+
+
+def test_a_classifier_names_the_sequences_of_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every other field is as of what has no name."""
+    rows = [
+        f"s{n},{t / 10},{DRAW.normal():.3f},{DRAW.normal():.3f},{('walk', 'rest')[n % 2]}"
+        for n in range(6)
+        for t in range(4)
+    ]
+    (tmp_path / "rows.csv").write_text("\n".join(["id,seconds,x,y,doing", *rows]))
+    model = elman.Classifier("gru", 4, training=QUICK)
+    model.fit(tmp_path / "rows.csv", series="id", time="seconds", label="doing").save(tmp_path / "run")
+    found = [
+        json.loads(one) for one in printed(tmp_path, "predict run rows.csv", monkeypatch).splitlines()
+    ]
+    alike(found[0], told("id", "text", "top"))
+    assert [one.pop("id") for one in found] == [f"s{n}" for n in range(6)]
+    plain = [json.dumps({"text": one["text"], "label": one["label"]}) for one in found]
+    (tmp_path / "plain.jsonl").write_text("\n".join(plain))
+    again = printed(tmp_path, "predict run plain.jsonl", monkeypatch).splitlines()
+    assert [json.loads(one) for one in again] == found

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from elman.seen import Gaze
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".conllu", ".conll")
 EVERY = 1_000_000
 """More labels than there are."""
+Named = tuple[Mapping[str, Any], Any]
+"""What tells a text or a sequence apart, by the name of its column, if anything does; and itself."""
 BLOCK = 256
 """Texts that are read, answered and printed together: what bounds the memory."""
 
@@ -58,10 +60,10 @@ def predict(  # noqa: PLR0913 - the options of a command
         from elman.apps.render import answer, show
 
         return show(answer(texts[0], model.predict(_with(texts[0], question), **rules), top))
-    for block in _blocks(texts if source is None else source):
-        asked = [_with(one, question) for one in block]
+    for block in _blocks(_unnamed(texts) if source is None else source):
+        asked = [_with(one, question) for _, one in block]
         answers = zip(block, model.predict(asked, **rules), strict=True)
-        typer.echo("\n".join(_line(one, found, top, as_json=as_json) for one, found in answers))
+        typer.echo("\n".join(_line(*one, found, top, as_json=as_json) for one, found in answers))
 
 
 def inspect(
@@ -133,20 +135,21 @@ def _set_beam(model: Any, size: int | None, top: int) -> None:
 
 def _source(
     model: Any, texts: Sequence[str], column: str | None, encoding: str | None
-) -> Iterable[Any] | None:
+) -> Iterable[Named] | None:
     """What stands in a file or comes by standard input; None where the texts themselves were typed."""
     if len(texts) == 1 and model.reads_files and os.path.isdir(texts[0]):
-        return _files(model, texts[0])
+        return _unnamed(_files(model, texts[0]))
     if len(texts) == 1 and os.path.isfile(texts[0]):
         if model.reads_files and not texts[0].lower().endswith(TABLES):
             return None
         if texts[0].lower().endswith(TABLES):
             from elman.data import read
 
-            return model.asked(read(texts[0], encoding=encoding), column)
-        return _file_lines(texts[0], encoding)
+            rows = model.sequences(read(texts[0], encoding=encoding), answered=False)
+            return zip(sensing.names(model, rows), model.asked(rows, column), strict=True)
+        return _unnamed(_file_lines(texts[0], encoding))
     if list(texts) == ["-"] or (not texts and not sys.stdin.isatty()):
-        return _lines(sys.stdin.buffer, "standard input", encoding)
+        return _unnamed(_lines(sys.stdin.buffer, "standard input", encoding))
     if not texts:
         raise SettingsError(
             "There is no text to label.",
@@ -154,6 +157,10 @@ def _source(
             fix='elman predict RUN "What time is it ?"',
         )
     return None
+
+
+def _unnamed(texts: Iterable[Any]) -> Iterator[Named]:
+    return zip(repeat({}), texts, strict=False)
 
 
 def _files(model: Any, folder: str) -> list[str]:
@@ -207,16 +214,17 @@ def _lines(stream: Iterable[bytes], place: str, encoding: str | None) -> Iterato
             ) from cause
 
 
-def _blocks(texts: Iterable[Any]) -> Iterator[list[Any]]:
+def _blocks(texts: Iterable[Named]) -> Iterator[list[Named]]:
     rest = iter(texts)
     while block := list(islice(rest, BLOCK)):
         yield block
 
 
-def _line(text: Any, answer: Any, top: int, *, as_json: bool) -> str:
+def _line(name: Mapping[str, Any], text: Any, answer: Any, top: int, *, as_json: bool) -> str:
     """One answer on one line: JSON, or labels and probabilities and then the text, between tabs."""
     if as_json:
-        return json.dumps({"text": text, **answer.to_dict(top)}, ensure_ascii=False)
+        row = {**name, "text": text, **answer.to_dict(top)}
+        return json.dumps(row, ensure_ascii=False, default=str)
     return "\t".join(_cell(one) for one in answer.cells(str(text), top))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -56,20 +57,20 @@ def evaluate(run: str, given: Mapping[str, Any], *, as_json: bool) -> None:
 
 def _rows(model: Any, given: Mapping[str, Any]) -> Any:
     """The rows of a file, under the names of the columns that the model was trained on."""
-    from elman.data import Records, read
+    from elman.data import read
     from elman.data.pairs import read_parallel
 
     if "parallel" in given:
         names = {role: given.get(role, own) for role, own in model.columns_.items()}
         return read_parallel(given["source"], given["parallel"], encoding=given.get("encoding"), **names)
     rows = read(given["source"], format=given.get("format"), encoding=given.get("encoding"))
-    rows = model.arranged(rows, {role: given.get(role, own) for role, own in model.columns_.items()})
+    rows = model.sequences(rows, {role: given.get(role, own) for role, own in model.columns_.items()})
     columns = {
         own: rows.column(given.get(role, own))
         for role, names in model.columns_.items()
         for own in model.used({role: names})
     }
-    return Records(columns, rows.source, rows.lines, rows.rows)
+    return replace(rows, columns=columns)
 
 
 def _fold(model: Any, name: str, asked: str | None) -> str | None:

@@ -265,7 +265,8 @@ def _of_file(given: Mapping[str, Any], kind: Any, command: str) -> Data:
     own = kind.roles.get("series")
     if kind.ordered and own in train.names and "series" not in columns:
         columns["series"] = own
-    train, dev = kind.arranged(train, columns), None if dev is None else kind.arranged(dev, columns)
+    train = kind.arranged(train, columns)
+    dev = None if dev is None else kind.arranged(dev, columns, channels=train.channels)
     for rows in (train, train if dev is None else dev):
         for name in kind.used(columns):
             rows.column(name)  # what is missing shows before anything is written

@@ -6,13 +6,16 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from elman.answers import Tagged
 from elman.errors import SettingsError
 from elman.inspection import Trace
+
+if TYPE_CHECKING:
+    from elman.data import Records
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,20 @@ def courses(model: Any, path: str, encoding: str | None = None) -> Iterator[Cour
             fix="elman predict RUN readings.csv",
         )
     columns = model.columns_
-    rows = model.arranged(read(path, encoding=encoding), columns, answered=False)
+    rows = model.sequences(read(path, encoding=encoding), answered=False)
     steps = rows.column(columns[model.reads(columns)])
     counted = [range(1, len(one) + 1) for one in steps]
     times = rows.column(columns["time"]) if "time" in columns else counted
     for one in zip(rows.column(columns["series"]), steps, times, strict=True):
         yield Course(*one)
+
+
+def names(model: Any, rows: Records) -> list[dict[str, Any]]:
+    """What tells each row apart, by the name of its column, where the model gathered it; else nothing."""
+    if rows.channels is None:
+        return [{}] * len(rows)
+    series = model.columns_["series"]
+    return [{series: one} for one in rows.column(series)]
 
 
 def looked(model: Any, path: str, top: int) -> tuple[str, Trace, Any]:

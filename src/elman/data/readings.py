@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,10 +19,18 @@ ANSWERS = ("label", "tags")
 """The roles of what is learned: what a whole sequence is, and what each of its moments is."""
 
 
-def gathered(rows: Records, columns: Mapping[str, str], into: str, *, answered: bool = True) -> Records:
+def gathered(
+    rows: Records,
+    columns: Mapping[str, str],
+    into: str,
+    *,
+    answered: bool = True,
+    channels: Sequence[str] | None = None,
+) -> Records:
     """One row for each sequence: its steps in the order of their times, with their tags, and its label.
 
-    Rows that have a column `into`, or of which none tells sequences apart, are given back as they are.
+    Rows that have a column `into`, or of which none tells sequences apart, are given back as they are, but
+    for the order of channels whose names are known.
 
     Args:
         rows: a row for each moment. Whatever is in no column named below is a channel, a number in every row.
@@ -29,11 +38,12 @@ def gathered(rows: Records, columns: Mapping[str, str], into: str, *, answered: 
             where it is not named), `label` is what a whole sequence is, `tags` what each moment is.
         into: the name of the column that the steps go into.
         answered: whether labels and tags are there; if not, they may be, and nobody looks at them.
+        channels: the names that the channels must have, in the order that they get; as they come if None.
 
     Raises:
-        DataError: a column that is not there, or no channel; readings that are no finite numbers and tags
-            that are missing, all counted and placed; a time that comes twice in a sequence; a label that
-            changes within one.
+        DataError: a column that is not there, no channel, or others than `channels`; readings that are no
+            finite numbers and tags that are missing, all counted and placed; a time that comes twice in a
+            sequence; a label that changes within one.
 
     >>> rows = Records({"id": ["a", "a", "b"], "x": ["1", "2", "5"], "what": ["up", "up", "down"]})
     >>> found = gathered(rows, {"series": "id", "label": "what"}, "steps")
@@ -42,21 +52,16 @@ def gathered(rows: Records, columns: Mapping[str, str], into: str, *, answered: 
     >>> gathered(rows, {"series": "id", "tags": "what"}, "steps").column("what")
     [['up', 'up'], ['down']]
     """
-    if "series" not in columns or into in rows.names:
+    if "series" not in columns:
         return rows
+    if into in rows.names:
+        return _reordered(rows, into, channels)
     answers = {role: columns[role] for role in ANSWERS if role in columns}
     known = [columns[role] for role in ("series", "time") if role in columns] + [*answers.values()]
     for name in known:
         if answered or name not in answers.values():
             rows.column(name)  # one that is mistyped would make a channel of the right one
-    channels = [name for name in rows.names if name not in known]
-    if not channels:
-        raise DataError.at(
-            rows.source,
-            "there is no column of readings.",
-            expected=f"a number in another column than {', '.join(map(repr, known))}",
-            received=", ".join(map(repr, rows.names)),
-        )
+    channels = _channels(rows, known, channels)
     table = np.stack([_numbers(rows, name) for name in channels], 1)
     groups: dict[Any, list[int]] = {}
     for place, name in enumerate(rows.column(columns["series"])):
@@ -77,7 +82,45 @@ def gathered(rows: Records, columns: Mapping[str, str], into: str, *, answered: 
         found[answers["tags"]] = [[tags[place] for place in places] for places in order.values()]
     starts = [places[0] for places in order.values()]
     lines = None if rows.lines is None else [rows.lines[place] for place in starts]
-    return Records(found, rows.source, lines, None if lines else [place + 1 for place in starts])
+    return Records(found, rows.source, lines, None if lines else [one + 1 for one in starts], channels)
+
+
+def _channels(rows: Records, known: Sequence[str], wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """The columns that hold readings, in the order that is wanted."""
+    found = tuple(name for name in rows.names if name not in known)
+    if not found:
+        raise DataError.at(
+            rows.source,
+            "there is no column of readings.",
+            expected=f"a number in another column than {', '.join(map(repr, known))}",
+            received=", ".join(map(repr, rows.names)),
+        )
+    return found if wanted is None else _agreed(rows, found, wanted)
+
+
+def _agreed(rows: Records, found: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    """The channels as they are wanted, if they are those that were found."""
+    missing, odd = ([one for one in a if one not in b] for a, b in ((wanted, found), (found, wanted)))
+    if missing or odd:
+        lacks = f"add {', '.join(map(repr, missing))}, or rename what holds it" if missing else None
+        adds = f"take out {', '.join(map(repr, odd))}" if odd else None
+        raise DataError.at(
+            rows.source,
+            "the columns of readings are not those that were learned from.",
+            expected=f"{', '.join(map(repr, wanted))}, in any order",
+            received=", ".join(map(repr, found)),
+            fix="; ".join(one for one in (lacks, adds) if one),
+        )
+    return tuple(wanted)
+
+
+def _reordered(rows: Records, into: str, wanted: Sequence[str] | None) -> Records:
+    """Rows that were gathered before, with their channels in the order that is wanted."""
+    if rows.channels is None or wanted is None or rows.channels == tuple(wanted):
+        return rows
+    places = [rows.channels.index(name) for name in _agreed(rows, rows.channels, wanted)]
+    steps = [[[step[place] for place in places] for step in one] for one in rows.column(into)]
+    return replace(rows, columns={**rows.columns, into: steps}, channels=tuple(wanted))
 
 
 def _ordered(

@@ -22,6 +22,7 @@ class Records:
         source: the path of the file, or `"python"` for objects in memory.
         lines: the 1-based line of the file on which each row starts; None where there are no lines.
         rows: the 1-based number of each row in its source; None while they are all there in order.
+        channels: of sequences that were gathered (`readings`), what the numbers of a step are called.
 
     Raises:
         DataError: no column, a name that is not text or is empty, columns of unequal length.
@@ -37,6 +38,7 @@ class Records:
     source: str = "python"
     lines: Sequence[int] | None = None
     rows: Sequence[int] | None = None
+    channels: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_names(self.source, list(self.columns))
@@ -155,7 +157,7 @@ class Records:
         columns = {name: [values[i] for i in picked] for name, values in self.columns.items()}
         lines = None if self.lines is None else [self.lines[i] for i in picked]
         numbers = range(1, len(self) + 1) if self.rows is None else self.rows
-        return Records(columns, self.source, lines, [numbers[i] for i in picked])
+        return Records(columns, self.source, lines, [numbers[i] for i in picked], self.channels)
 
     def head(self, n: int) -> Records:
         """The first `n` rows, or all of them where there are fewer.

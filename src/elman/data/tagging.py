@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import NoneType
 from typing import Any
 
@@ -58,7 +59,7 @@ def tagged(
     if label is not None:
         wrong = [i for i, one in enumerate(rows.column(label)) if one is None or one == "" or one != one]
         rows.refuse(label, wrong, "have no label", fix="label these rows or take them out")
-    rows = Records(columns, rows.source, rows.lines, rows.rows)
+    rows = replace(rows, columns=columns)
     _check_lengths(rows, tokens, tags)
     return rows
 

@@ -51,7 +51,8 @@ class Estimator(Parameters, ABC):
         codecs: the codecs, each the attribute `name_` after `fit`, None where it plays no part.
 
     Attributes after `fit`:
-        network_, columns_, about_, figures_, history_, and whatever a task adds.
+        network_, columns_, about_, figures_, history_, and whatever a task adds. channels_: the columns that
+        the numbers of a step stood in, in their order; None where nobody knows.
     """
 
     task: ClassVar[str]
@@ -66,6 +67,7 @@ class Estimator(Parameters, ABC):
 
     training: Training
     network_: Any
+    channels_: tuple[str, ...] | None
 
     # --- learning: the way, and the hooks ---
 
@@ -96,8 +98,9 @@ class Estimator(Parameters, ABC):
                 )
         vars(self).pop("network_", None)  # a fit that fails must not leave half of two models
         self.columns_ = {role: name for role, name in columns.items() if name is not None}
-        self.about_ = dict(about or {})
+        self.about_, self.channels_ = dict(about or {}), None
         train = self._rows(source)
+        self.channels_ = train.channels
         if dev is None:
             train, held_rows = self.set_aside(train, self.columns_)
         else:
@@ -168,16 +171,30 @@ class Estimator(Parameters, ABC):
         return {there[0]: cls.roles[there[0]], **{k: v for k, v in columns.items() if k != first}}
 
     @classmethod
-    def arranged(cls, rows: Records, columns: Mapping[str, str], *, answered: bool = True) -> Records:
+    def arranged(
+        cls,
+        rows: Records,
+        columns: Mapping[str, str],
+        *,
+        answered: bool = True,
+        channels: Sequence[str] | None = None,
+    ) -> Records:
         """Rows as they are learned from, of rows as they are read: moments are gathered into sequences.
 
         They stay as they are where no column tells series apart, or where time is the task's own business
-        (`ordered`). `answered` says whether answers are needed.
+        (`ordered`). `answered` says whether answers are needed, `channels` what a step must be made of.
         """
         first = next(iter(cls.roles))
         if first not in columns or cls.ordered:
             return rows
-        return gathered(rows, columns, columns[first], answered=answered)
+        return gathered(rows, columns, columns[first], answered=answered, channels=channels)
+
+    def sequences(
+        self, rows: Records, columns: Mapping[str, str] | None = None, *, answered: bool = True
+    ) -> Records:
+        """Rows as this model reads them: `arranged`, with the channels that it knows, in its own order."""
+        columns = self.columns_ if columns is None else columns
+        return self.arranged(rows, columns, answered=answered, channels=self.channels_)
 
     @property
     def reads_files(self) -> bool:
@@ -202,7 +219,7 @@ class Estimator(Parameters, ABC):
     def asked(self, rows: Records, column: str | None = None) -> list[Any]:
         """What `predict` takes, of rows: what stands in a column, that of what is read if None."""
         name = column or self.columns_[self.reads(self.columns_)]
-        rows = self.arranged(rows, self.columns_, answered=False)
+        rows = self.sequences(rows, answered=False)
         return list((located(rows, name) if self.reads_files else rows).column(name))
 
     @abstractmethod
@@ -265,6 +282,7 @@ class Estimator(Parameters, ABC):
             "structure": self.structure,
             "estimator": self._config(),
             "columns": self.columns_,
+            **({} if self.channels_ is None else {"channels": self.channels_}),
             "codecs": codecs,
             "about": self.about_,
         }
@@ -276,6 +294,7 @@ class Estimator(Parameters, ABC):
         config = saved.config
         self = cls._of_config(config["estimator"])
         self.columns_, self.about_ = config["columns"], config["about"]
+        self.channels_ = tuple(config["channels"]) if "channels" in config else None
         for name in cls.codecs:
             kept, codec = config["codecs"].get(name), None
             if kept is not None:

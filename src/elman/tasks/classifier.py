@@ -129,7 +129,8 @@ class Classifier(Estimator):
             image: the column of pictures, likewise: paths or arrays.
             video: the column of films, likewise.
             series: the column that tells sequences apart, where each row of `source` is one moment of one
-                (see `data.readings`); what is in no other column that is named are its channels.
+                (see `data.readings`); what is in no other column that is named are its channels, whose
+                names are kept: later tables must have the same, in any order.
             time: the column of its times; rows as they come if None.
             dev: what the best epoch is chosen on: like `source`, or a pair `(sequences, labels)`. A tenth
                 of `source` is set aside, label by label, if it is None.
@@ -153,7 +154,7 @@ class Classifier(Estimator):
 
     def _examples(self, source: Any, y: Any = None) -> Records:
         if y is None:
-            source = self.arranged(read(source), self.columns_)
+            source = self.sequences(read(source))
             self.columns_ = self.settled(self.columns_, source.names)
         columns, role = dict(self.columns_), self.reads(self.columns_)
         for long in ("series", "time"):

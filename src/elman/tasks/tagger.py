@@ -125,7 +125,8 @@ class Tagger(Estimator):
             tags: the column of their tags.
             label: the column of labels of whole sequences, which are learned as well; None for none.
             series: the column that tells sequences apart, where each row of `source` is one moment of one
-                and `tags` holds its tag; what is in no other column that is named are its channels.
+                and `tags` holds its tag; what is in no other column that is named are its channels, whose
+                names are kept: later tables must have the same, in any order.
             time: the column of its times; rows as they come if None.
             dev: what the best epoch is chosen on: like `source`, or a pair `(sequences, tags)`. A tenth of
                 `source` is set aside if it is None.
@@ -166,7 +167,7 @@ class Tagger(Estimator):
 
     def _examples(self, source: Any, y: Any = None) -> Records:
         if y is None:
-            source = self.arranged(read(source), self.columns_)
+            source = self.sequences(read(source))
         long = ("series", "time")
         return tagged(source, y, **{k: v for k, v in self.columns_.items() if k not in long})
 
