@@ -27,8 +27,9 @@ written by `python benchmarks/speed.py` from what `elman bench` measured, kept i
 is told in the [guide](../docs/guide/speed.md).
 
 What is not here: the LSTM of 256 and 512 units and the GRU of 512 that reads both ways, each with batch 64
-and mean length 200, where torch packed takes minutes a case; with AVX2, any mean length but 30; one long
-sequence. The GRU's ragged cases at mean length 200 were taken from what the command printed.
+and mean length 200, where torch packed takes minutes a case; with AVX2, any mean length but 30. The GRU's
+ragged cases at mean length 200 were taken from what the command printed, and the tables of layers are of an
+earlier version, in which the kernel was the same.
 """
 
 TITLES = {

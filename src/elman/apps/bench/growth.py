@@ -65,7 +65,7 @@ def rows(*, quick: bool, only: Sequence[str]) -> Iterator[dict[str, Any]]:
         def work(sizes: Sizes = sizes) -> Any:
             return step.contestants(sizes, step.batches(sizes, 32, 12))
 
-        yield from _row("words", words, f"a classifier's step, {words} words", work, only)
+        yield from _row("words", words, f"a classifier's step, {words} words", work, only, step.BATCHES)
     own = torch.get_num_threads()
     for threads in sorted({1, 2, own}):
         torch.set_num_threads(threads)
@@ -84,11 +84,14 @@ def _row(
     case: object,
     work: Callable[[], Any],
     only: Sequence[str],
+    steps: int = 1,
 ) -> Iterator[dict[str, Any]]:
+    """A point, of work that is so many steps at a time."""
     name = f"{what} {value}"
     if not wanted(name, only):
         return
-    found = compared(by_turns(work(), seconds=0.5))
+    turns = by_turns(work(), seconds=0.5)
+    found = compared({one: [t / steps for t in many] for one, many in turns.items()})
     row = {"case": f"{name}: {case}", "what": what, "value": value, "training": found}
     if isinstance(case, Case):
         row["rows"] = len(Contest(case).xs.values)

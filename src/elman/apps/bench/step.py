@@ -2,13 +2,13 @@
 
 From tokens to new weights: embedding, one layer in both directions, the output layer, the loss, all
 gradients, and one step of Adam: torch's, fused into one kernel, and elman's own, which moves the rows of a
-large table when they are read, to the same weights. Batches of unequal length come in
-turn, each in the form its reader wants.
+large table when they are read, to the same weights. Batches of unequal length, each in the form its reader
+wants, come round; a turn is one round, because a step of training follows one of the same network, whose
+weights are in the cache.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -45,7 +45,8 @@ def rows(*, quick: bool, only: Sequence[str]) -> Iterator[dict[str, Any]]:
             continue
         row: dict[str, Any] = {"case": name, **vars(sizes), "batch": batch, "mean": mean}
         work = contestants(sizes, batches(sizes, batch, mean))
-        row["training"] = compared(by_turns(work, seconds=2.0 if quick else 6.0, least=9, most=400))
+        rounds = by_turns(work, seconds=2.0 if quick else 6.0, least=9, most=400)
+        row["training"] = compared({one: [t / BATCHES for t in many] for one, many in rounds.items()})
         yield row
 
 
@@ -79,13 +80,12 @@ def _step(network: nn.Module, given: list[tuple[Inputs, Tensor]], *, lazy: bool)
         if lazy
         else torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
     )
-    turn = itertools.cycle(given)
 
     def work() -> None:
-        inputs, labels = next(turn)
-        optimizer.zero_grad(set_to_none=True)
-        classifiers.loss_of(network(*inputs), labels).backward()
-        optimizer.step()
+        for inputs, labels in given:
+            optimizer.zero_grad(set_to_none=True)
+            classifiers.loss_of(network(*inputs), labels).backward()
+            optimizer.step()
 
     return work
 
