@@ -157,7 +157,7 @@ def pictures(rows: list[Row]) -> None:
             for name in mine[0]["training"]["ms"]:
                 plot.plot(values, [row["training"]["ms"][name] for row in mine], "o-", label=name)
         plot.set(xlabel=axis, ylabel="a training step, ms", xscale="log", yscale="log")
-        plot.set_xticks(values, [f"{one:,}" for one in values])
+        plot.set_xticks(values, [f"{one // 1000}k" if one >= 1000 else str(one) for one in values])
         plot.minorticks_off()
         if statistics.fmean(values) != values[0]:
             plot.grid(alpha=0.3)
