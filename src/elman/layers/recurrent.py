@@ -114,7 +114,7 @@ class Recurrent(nn.Module):
         trace: dict[str, Ragged] = {}
         for layer in range(self.num_layers):
             if layer and self.dropout:
-                xs = xs.with_values(dropout(xs.values, self.dropout, self.training))
+                xs = xs.with_values(self._dropped(xs.values))
             suffixes = self._suffixes(layer)
             places = slice(layer * self.directions, (layer + 1) * self.directions)
             bound = [self._bound(suffix) for suffix in suffixes]
@@ -183,6 +183,10 @@ class Recurrent(nn.Module):
                 fix="use bidirectional=False, or give the whole sequence",
             )
         return [self._bound(f"_l{layer}") for layer in range(self.num_layers)]
+
+    def _dropped(self, values: Tensor) -> Tensor:
+        """What goes on from one layer to the next."""
+        return dropout(values, self.dropout, self.training)
 
     def _suffixes(self, layer: int) -> list[str]:
         return [f"_l{layer}", f"_l{layer}_reverse"][: self.directions]

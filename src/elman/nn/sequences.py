@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from elman.cells.base import State
 from elman.errors import SettingsError, SettingsTypeError, ShapeError
@@ -50,6 +51,10 @@ class _Layers(Recurrent):
         super().__init__(cell, *sizes, bidirectional=bool(bidirectional), bias=bias, **made)
         self.batch_first, self.dropout = batch_first, float(dropout)
         self.mode = {"rnn": "RNN_TANH", "rnn-relu": "RNN_RELU"}.get(cell, cell.upper())
+
+    def _dropped(self, values: Tensor) -> Tensor:
+        # By torch's own draws: the same seed drops the same features.
+        return F.dropout(values, self.dropout, self.training)
 
     def reset_parameters(self) -> None:
         """Draw every weight anew as torch does, in torch's order: U(-1/√hidden_size, 1/√hidden_size)."""
