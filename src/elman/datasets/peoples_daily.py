@@ -34,6 +34,12 @@ class PeoplesDaily(Dataset):
         "Journal of Chinese Information Processing 16(5), 2002"
     )
     fields: ClassVar = {"tokens": "tokens", "tags": "tags"}
+    settings: ClassVar = {
+        "tagger": {
+            **{"num_layers": 1, "epochs": 8, "batch_size": 32},
+            **{"learning_rate": 2e-3, "ensemble": 2},
+        }
+    }
     sources: ClassVar = {}
 
     def read(self, split: str, language: str | None) -> dict[str, list[Any]]:

@@ -43,6 +43,10 @@ class Snips(Dataset):
         "Slot-Gated Modeling for Joint Slot Filling and Intent Prediction, https://aclanthology.org/N18-2118"
     )
     fields: ClassVar = {"text": "text", "label": "label", "tokens": "text", "tags": "slots"}
+    settings: ClassVar = {
+        "classifier": {"bidirectional": True, "ensemble": 4},
+        "tagger": {"epochs": 10, "ensemble": 3},
+    }
     sources: ClassVar = {
         file: Source(url=f"{ADDRESS}/{file}", sha256=sha256, mirror=f"snips/{file}")
         for file, sha256 in CHECKSUMS.items()

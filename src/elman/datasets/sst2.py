@@ -34,6 +34,7 @@ class Sst2(Dataset):
         "Socher et al., Recursive Deep Models for Semantic Compositionality Over a Sentiment Treebank, "
         "EMNLP 2013, https://aclanthology.org/D13-1170"
     )
+    settings: ClassVar = {"classifier": {"bidirectional": True, "ensemble": 6}}
     sources: ClassVar = {
         split: Source(
             url=f"{ADDRESS}/stsa.binary.{split}", sha256=sha256, mirror=f"sst/stsa.binary.{split}"
