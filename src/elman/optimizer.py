@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from elman import rows
 from elman.layers.embedding import Bag, Table
-from elman.scan import rows
 from elman.scan.library import available
 
 LARGE = 500_000
@@ -126,11 +126,9 @@ class LazyAdamW(torch.optim.AdamW):
         """A sparse gradient in which each row stands once."""
         if grad.is_coalesced():
             return grad
-        summed = rows.summed(grad._indices()[0], grad._values(), len(grad))
-        if summed is None:
-            return grad.coalesce()
+        distinct, sums = rows.summed(grad._indices()[0], grad._values(), len(grad))
         return torch.sparse_coo_tensor(
-            summed[0][None], summed[1], grad.shape, is_coalesced=True, check_invariants=False
+            distinct[None], sums, grad.shape, is_coalesced=True, check_invariants=False
         )
 
     def _catch_up(self, weight: Tensor, read: Tensor | None) -> None:

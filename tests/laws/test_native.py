@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 import textwrap
+import types
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -314,6 +315,13 @@ def test_the_library_refuses_what_it_is_not_given() -> None:
     ):
         with pytest.raises(BackendError, match="refused"):
             library.run(name, call)
+
+
+def test_a_library_of_another_version_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may lack functions that are called here: nothing but its version is asked for."""
+    other = types.SimpleNamespace(elman_abi=lambda: library.ABI - 1)
+    monkeypatch.setattr(library.ctypes, "CDLL", lambda _: other)
+    assert library.library.__wrapped__() is None
 
 
 def test_what_is_asked_for_and_absent_raises() -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor
 
 from elman import registry
-from elman.errors import SettingsError, ShapeError
+from elman.errors import BackendError, SettingsError, ShapeError
 from elman.layers.recurrent import Recurrent
 from elman.layers.stepper import Stepper
 from elman.ragged import Ragged
-from elman.scan import backend, stepping
+from elman.scan import backend, library, stepping
 
 CELLS = registry.names("cells")
 every_cell = pytest.mark.parametrize("name", CELLS)
@@ -32,6 +34,17 @@ def pushed(stepper: Stepper, xs: Tensor) -> Tensor:
 
 def same(left: Tensor, right: Tensor, tolerance: float = 1e-5) -> None:
     torch.testing.assert_close(left, right, rtol=tolerance, atol=tolerance)
+
+
+@pytest.fixture(params=["baseline", "avx2", "avx512"])
+def every_instruction_set(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = library.instructions()
+    try:
+        library.use_instructions(request.param)
+    except BackendError:
+        pytest.skip(f"this machine has no {request.param}")
+    yield
+    library.use_instructions(str(before))
 
 
 @every_cell
@@ -61,9 +74,11 @@ def test_steps_equal_the_whole(name, hidden, options, batch) -> None:
 
 @every_cell
 @pytest.mark.parametrize("weights", ["bfloat16", "int8"])
-def test_stored_weights_are_the_rounded_ones(name, weights, monkeypatch) -> None:
+@pytest.mark.parametrize("hidden", [8, 13, 37, 70])  # odd and even, one panel of 64 rows and several
+@pytest.mark.usefixtures("every_instruction_set")
+def test_stored_weights_are_the_rounded_ones(name, weights, hidden, monkeypatch) -> None:
     """The kernel computes with the numbers that the stored weights stand for, and they are close."""
-    layer, xs = drawn(name), torch.randn(9, 1, 5)
+    layer, xs = drawn(name, hidden), torch.randn(9, 1, 5)
     stepper = Stepper(layer, weights=weights)
     found = pushed(stepper, xs)
     monkeypatch.setattr(stepping, "supports", lambda cells: False)

@@ -159,6 +159,8 @@ def library() -> ctypes.CDLL | None:
     if not path.exists():
         return None
     found = ctypes.CDLL(str(path))
+    if found.elman_abi() != ABI:  # of another version: it may lack what is named below
+        return None
     # A child of fork has none of its parent's OpenMP threads, and torch's own products wait for them.
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
     found.elman_instructions.restype = c_char_p
@@ -172,7 +174,7 @@ def library() -> ctypes.CDLL | None:
     found.elman_sum_rows.restype = c_int64
     found.elman_step_check.argtypes = [POINTER(Steps)]
     found.elman_step.argtypes = [c_void_p, c_void_p]  # addresses: it is called once a step
-    return found if found.elman_abi() == ABI else None
+    return found
 
 
 @torch.compiler.assume_constant_result

@@ -47,24 +47,29 @@ class Step(NamedTuple):
     eps: float
 
 
-def summed(rows: Tensor, grads: Tensor, table: int) -> tuple[Tensor, Tensor] | None:
-    """Each row once, with the sum of its gradients; None where this is not compiled.
+def summed(rows: Tensor, grads: Tensor, table: int) -> tuple[Tensor, Tensor]:
+    """Each row of those read once, in whatever order, with the sum of its gradients.
 
-    >>> torch.manual_seed(0) and summed(torch.tensor([7, 2, 7]), torch.ones(3, 4), 9)[1].sum(1).tolist()
-    [8.0, 4.0]
+    Raises:
+        BackendError: a row that is not of the table.
+
+    >>> distinct, sums = summed(torch.tensor([7, 2, 7]), torch.ones(3, 4), table=9)
+    >>> dict(zip(distinct.tolist(), sums.sum(1).tolist())) == {7: 8.0, 2: 4.0}
+    True
     """
     found = library()
     if found is None or not _plain(grads):
-        return None
+        if len(rows) and (int(rows.min()) < 0 or int(rows.max()) >= table):
+            raise _beyond(table)
+        distinct, place = rows.unique(return_inverse=True)
+        return distinct, grads.new_zeros(len(distinct), *grads.shape[1:]).index_add_(0, place, grads)
     rows, grads = rows.contiguous(), grads.contiguous()
     distinct, sums = torch.empty_like(rows), torch.empty_like(grads)
     places = torch.zeros(table, dtype=torch.int32)
     addresses = (one.data_ptr() for one in (rows, grads, places, distinct, sums))
     count = found.elman_sum_rows(len(rows), grads.shape[1], table, *addresses)
     if count < 0:
-        raise BackendError(
-            "A gradient is of a row that the table does not have.", expected=f"0 to {table - 1}"
-        )
+        raise _beyond(table)
     return distinct[:count], sums[:count]
 
 
@@ -125,6 +130,12 @@ def _run(on: Moments, rows: Tensor | None, grads: Tensor | None, step: Step) -> 
         *step[1:],
     )
     run("elman_move_rows", call)
+
+
+def _beyond(table: int) -> BackendError:
+    return BackendError(
+        "A gradient is of a row that the table does not have.", expected=f"0 to {table - 1}"
+    )
 
 
 def _plain(table: Tensor) -> bool:
