@@ -26,7 +26,7 @@ class NToNFrames(nn.Module):
     The places are those of the frame, four times smaller on a side; all have the same weights, and each sees
     what is around it. `draw` begins as 0, so that an untrained network copies the last frame. In training α
     is 1; in use it is what share of the changes drawn so far came true there (`elman.layers.trust`), so that a
-    film that is not like those of training is copied rather than guessed at.
+    film that is not like those of training is copied more than guessed at.
 
     Sources: Shi et al. 2015, arXiv 1506.04214 (recurrence at each place); He et al. 2015, arXiv 1512.03385
     (learning what is to be added).
