@@ -33,6 +33,37 @@ struct Way {  // an elman_direction with its types
   }
 };
 
+// Asks for the numbers of a step that its tile will need once its product is done: they come from far.
+template <class Cell, class T>
+inline void fetch_forward(const Way<T>& on, int64_t row, int64_t before, int64_t unit) {
+  __builtin_prefetch(on.outputs() + row * on.out_stride + unit, 1);
+  if (on.cells() && on.keep) {
+    __builtin_prefetch(on.cells() + row * on.hidden + unit, 1);
+    if (before >= 0) __builtin_prefetch(on.cells() + before * on.hidden + unit);
+  }
+  if (on.candidates()) __builtin_prefetch(on.candidates() + row * on.hidden + unit, 1);
+}
+template <class Cell, class T>
+inline void fetch_projected(const Way<T>& on, int64_t row, int64_t unit) {
+  for (int block = 0; block < Cell::kBlocks; ++block)
+    __builtin_prefetch(on.gates() + (row * Cell::kBlocks + block) * on.hidden + unit, 1);
+}
+template <class Cell, class T>
+inline void fetch_backward(const Way<T>& on, int64_t row, int64_t before, int64_t unit) {
+  const int64_t hidden = on.hidden;
+  for (int block = 0; block < Cell::kBlocks; ++block)
+    __builtin_prefetch(on.gates() + (row * Cell::kBlocks + block) * hidden + unit);
+  for (int block = 0; block < Cell::kGradBlocks; ++block)
+    __builtin_prefetch(on.grad_gates() + (row * Cell::kGradBlocks + block) * hidden + unit, 1);
+  for (const T* of : {on.cells(), on.candidates()})
+    if (of) __builtin_prefetch(of + row * hidden + unit);
+  if (before < 0) return;
+  if (on.cells()) __builtin_prefetch(on.cells() + before * hidden + unit);
+  if (on.candidates()) __builtin_prefetch(on.outputs() + before * on.out_stride + unit);
+  if (const T* grad = static_cast<const T*>(on.way.grad_outputs))
+    __builtin_prefetch(grad + before * on.grad_stride + unit);
+}
+
 template <class T>
 inline Vec<T> load_or_zero(const T* from, int64_t unit, int n) {
   return from ? load(from + unit, n) : Vec<T>{};

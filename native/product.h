@@ -24,18 +24,58 @@ int64_t panels_size(int64_t depth, int64_t columns) {
   return pieces(columns, kColumns<T>) * depth * kColumns<T>;
 }
 
-template <class T>
-void add_tile(const Vec<T>* acc, int count, T* c, int64_t stride, int64_t columns, const T* start, bool more) {
-  for (int m = 0; m < count; ++m)
-    for (int v = 0; v < kWide; ++v) {
-      const int n = static_cast<int>(std::min<int64_t>(kLanes<T>, columns - v * kLanes<T>));
-      if (n <= 0) break;
-      T* to = c + m * stride + v * kLanes<T>;
-      Vec<T> value = acc[m * kWide + v];
-      if (start) value += load(start + v * kLanes<T>, n);
-      if (more) value += load(to, n);
-      store(to, value, n);
+// C[m][j] = (C if `more`) + start[j] + Σ_k A[m][k]·panel[k][j] for M rows. The numbers of A that one k needs lie
+// `a_stride` apart (kPacked = 0), or side by side, kPacked from one k to the next.
+template <class T, int M, int kPacked>
+__attribute__((noinline)) void tile(const T* a, int64_t a_stride, int64_t depth, const T* panel, const T* start,
+                                    bool more, T* c, int64_t stride, int64_t columns) {
+  Vec<T> sum[M][kWide] = {};
+  const T* row[M];
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+    row[m] = a + m * a_stride;
+    __builtin_prefetch(c + m * stride, 1);  // it is written when the sums are done, and is far away by then
+  }
+  for (int64_t k = 0; k < depth; ++k) {
+    const Vec<T>* b = reinterpret_cast<const Vec<T>*>(panel + k * kColumns<T>);
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) {
+      const T one = kPacked ? a[k * kPacked + m] : row[m][k];
+#pragma GCC unroll 8
+      for (int v = 0; v < kWide; ++v) sum[m][v] += one * b[v];
     }
+  }
+  if (__builtin_expect(columns >= kColumns<T>, 1)) {
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m)
+#pragma GCC unroll 8
+      for (int v = 0; v < kWide; ++v) {
+        T* to = c + m * stride + v * kLanes<T>;
+        if (start) sum[m][v] += load(start + v * kLanes<T>, kLanes<T>);
+        if (more) sum[m][v] += load(to, kLanes<T>);
+        store(to, sum[m][v], kLanes<T>);
+      }
+    return;
+  }
+  Vec<T> kept[M][kWide];
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m)
+#pragma GCC unroll 8
+    for (int v = 0; v < kWide; ++v) kept[m][v] = sum[m][v];
+  for (int m = 0; m < M; ++m)
+    for (int64_t j = 0; j < columns; ++j) {
+      const T value = kept[m][j / kLanes<T>][j % kLanes<T>] + (start ? start[j] : T(0));
+      c[m * stride + j] = more ? c[m * stride + j] + value : value;
+    }
+}
+
+// The same for `count` rows, M at most.
+template <class T, int M, int kPacked, class... Rest>
+inline void tile_of(int64_t count, const Rest&... rest) {
+  if (count >= M)
+    tile<T, M, kPacked>(rest...);
+  else if constexpr (M > 1)
+    tile_of<T, M - 1, kPacked>(count, rest...);
 }
 
 // C[rows from … to) = (C if `more`) + A·panels + bias, row by row: nothing but the rows is shared out.
@@ -49,45 +89,51 @@ void rows_product(const T* a, int64_t a_stride, const T* panels, int64_t depth, 
       const int64_t deep = std::min(kDeep, depth - k);
       for (int64_t j = 0; j < columns; j += kColumns<T>) {
         const T* panel = panels + j * depth + k * kColumns<T>;
-        for (int64_t i = block; i < end; i += kTall) {
-          const int count = static_cast<int>(std::min<int64_t>(kTall, end - i));
-          Vec<T> acc[kTall * kWide] = {};
-          const T* row[kTall];
-          for (int m = 0; m < count; ++m) row[m] = a + (i + m) * a_stride + k;
-          multiply<T, kTall, kWide>(count, acc, row, deep, panel);
-          add_tile(acc, count, c + i * columns + j, columns, columns - j, k || !bias ? nullptr : bias + j, k || more);
-        }
+        for (int64_t i = block; i < end; i += kTall)
+          tile_of<T, kTall, 0>(end - i, a + i * a_stride + k, a_stride, deep, panel, k || !bias ? nullptr : bias + j,
+                               k || more, c + i * columns + j, columns, columns - j);
       }
     }
   }
 }
 
-// acc[m][v] += Σ_k a[k][m]·b[k][v], both in panels.
+// So many tiles of A are packed at a time, and so far apart are two of them.
+constexpr int64_t kTiles = 8;
 template <class T>
-__attribute__((noinline)) void multiply_panels(Vec<T>* acc, const T* a, int64_t depth, const T* panel) {
-  Vec<T> sum[kTall][kWide] = {};
-  for (int64_t k = 0; k < depth; ++k) {
-    const Vec<T>* b = reinterpret_cast<const Vec<T>*>(panel + k * kColumns<T>);
-#pragma GCC unroll 16
-    for (int m = 0; m < kTall; ++m) {
-      const T one = a[k * kTall + m];
-#pragma GCC unroll 8
-      for (int v = 0; v < kWide; ++v) sum[m][v] += one * b[v];
+constexpr int64_t kApart = kDeep * kTall + kLanes<T>;
+
+// What `sums_product` needs for itself, in numbers.
+template <class T>
+int64_t sums_memory(int64_t columns) {
+  return kDeep * pieces(columns, kColumns<T>) * kColumns<T> + kTiles * kApart<T>;
+}
+
+// Some columns of A in tiles: left[tile][k][m] = A[k][tile·kTall + m].
+template <class T>
+void pack_left(const T* a, int64_t a_stride, int64_t deep, int64_t columns, T* left) {
+  constexpr int64_t kAhead = 8;
+  for (int64_t k = 0; k < deep; ++k, a += a_stride) {
+    for (int64_t j = 0; j < columns; j += 64 / static_cast<int64_t>(sizeof(T)))
+      __builtin_prefetch(a + std::min(kAhead, deep - 1 - k) * a_stride + j);
+    for (int64_t j = 0; j < columns; j += kTall) {
+      T* out = left + j / kTall * kApart<T> + k * kTall;
+      if (j + std::max(kTall, kLanes<T>) <= columns && kTall <= 2 * kLanes<T>) {
+        store(out, load(a + j, kLanes<T>), kLanes<T>);  // what is too much is overwritten by the next
+        if (kTall > kLanes<T>) store(out + kTall - kLanes<T>, load(a + j + kTall - kLanes<T>, kLanes<T>), kLanes<T>);
+      } else {
+        for (int64_t m = 0; m < std::min<int64_t>(kTall, columns - j); ++m) out[m] = a[j + m];
+      }
     }
   }
-#pragma GCC unroll 16
-  for (int m = 0; m < kTall; ++m)
-#pragma GCC unroll 8
-    for (int v = 0; v < kWide; ++v) acc[m * kWide + v] = sum[m][v];
 }
 
 // C[i][j] = Σ_r A[r][i]·row(r)[j] for the columns i from … to of A: a gradient of weights. `row(r)` may be
-// null, for zeros. `memory` holds kDeep·(columns rounded up + kTall) numbers, of this thread.
+// null, for zeros.
 template <class T, class Row>
 void sums_product(const T* a, int64_t a_stride, int64_t rows, Row row, int64_t columns, T* c, int64_t from, int64_t to,
                   T* memory) {
   T* const left = memory + kDeep * pieces(columns, kColumns<T>) * kColumns<T>;
-  for (int64_t i = from; i < to; ++i) std::memset(static_cast<void*>(c + i * columns), 0, columns * sizeof(T));
+  if (rows == 0 && to > from) std::memset(static_cast<void*>(c + from * columns), 0, (to - from) * columns * sizeof(T));
   for (int64_t r = 0; r < rows; r += kDeep) {
     const int64_t deep = std::min(kDeep, rows - r);
     for (int64_t k = 0; k < deep; ++k) {
@@ -101,15 +147,13 @@ void sums_product(const T* a, int64_t a_stride, int64_t rows, Row row, int64_t c
         }
       }
     }
-    for (int64_t i = from; i < to; i += kTall) {
-      const int count = static_cast<int>(std::min<int64_t>(kTall, to - i));
-      for (int64_t k = 0; k < deep; ++k)
-        for (int m = 0; m < kTall; ++m) left[k * kTall + m] = m < count ? a[(r + k) * a_stride + i + m] : T(0);
-      for (int64_t j = 0; j < columns; j += kColumns<T>) {
-        Vec<T> acc[kTall * kWide];
-        multiply_panels<T>(acc, left, deep, memory + j * kDeep);
-        add_tile(acc, count, c + i * columns + j, columns, columns - j, static_cast<const T*>(nullptr), true);
-      }
+    for (int64_t i = from; i < to; i += kTiles * kTall) {
+      const int64_t end = std::min(i + kTiles * kTall, to);
+      pack_left(a + r * a_stride + i, a_stride, deep, end - i, left);
+      for (int64_t j = 0; j < columns; j += kColumns<T>)
+        for (int64_t m = i; m < end; m += kTall)
+          tile_of<T, kTall, kTall>(end - m, left + (m - i) / kTall * kApart<T>, int64_t{0}, deep, memory + j * kDeep,
+                                   static_cast<const T*>(nullptr), r > 0, c + m * columns + j, columns, columns - j);
     }
   }
 }

@@ -58,7 +58,7 @@ struct Walker {
       const int64_t active = rows.longer_than(s);
       for (int64_t group = first; group < last; ++group)
         for (int64_t i = 0; i < active; i += M)
-          forward_tile(rows, i, static_cast<int>(std::min<int64_t>(M, active - i)), s, group);
+          forward_tile(rows, i, active, s, group);
       if (team) team->meet();
     }
   }
@@ -85,9 +85,10 @@ struct Walker {
 
   int lanes(int64_t unit) const { return static_cast<int>(std::min<int64_t>(kLane, scan.hidden - unit)); }
 
-  void forward_tile(const Rows& rows, int64_t i, int count, int64_t s, int64_t group) const {
+  void forward_tile(const Rows& rows, int64_t i, int64_t active, int64_t s, int64_t group) const {
     using S = Shape<Cell, false>;
     constexpr int N = S::N, wide = S::wide, G = Cell::kBlocks;
+    const int count = static_cast<int>(std::min<int64_t>(S::M, active - i));
     const int64_t hidden = scan.hidden, unit = group * wide * kLane;
     int64_t row[S::M], before[S::M];
     Vec<T> acc[S::M * N];
@@ -96,6 +97,7 @@ struct Walker {
       row[m] = rows.row(i + m, s);
       before[m] = s > 0 ? rows.row(i + m, s - 1) : -1;
       a[m] = on.h_before(before[m], rows.sequence[i + m]);
+      fetch_forward<Cell>(on, row[m], before[m], unit);
       for (int w = 0; w < wide; ++w) {
         const int64_t at = unit + w * kLane;
         const int n = std::max(lanes(at), 0);
@@ -106,6 +108,10 @@ struct Walker {
         }
       }
     }
+    // What the next tile starts from.
+    const bool more = i + S::M < active;
+    for (int64_t m = more ? i + S::M : 0, end = std::min(m + S::M, active); m < end; ++m)
+      fetch_projected<Cell>(on, rows.row(m, s), more ? unit : unit + wide * kLane);
     if (s > 0 || on.initial(0)) multiply<T, S::M, N>(count, acc, a, hidden, panels + group * hidden * N * kLane);
     for (int w = 0; w < wide; ++w) {
       const int64_t at = unit + w * kLane;
@@ -150,9 +156,18 @@ struct Walker {
     if (kind != kLast) {
       const T* panel = panels + group * G * hidden * N * kLane;
       const int64_t depth = Cell::kInside < 0 ? G * hidden : Cell::kInside * hidden;
-      multiply<T, S::M, N>(count, acc, a, depth, panel);
+      // In pieces, and between them some rows of what will be needed: all of it at once would have to wait.
+      const int64_t pieces_of = std::clamp<int64_t>(depth / 64, 1, S::M), piece = (depth + pieces_of - 1) / pieces_of;
+      const int each = static_cast<int>((count + pieces_of - 1) / pieces_of);
+      int fetched = kind == kInitial ? count : 0;
+      for (int64_t k = 0; k < depth; k += piece) {
+        for (const int end = std::min(fetched + each, count); fetched < end; ++fetched)
+          fetch_backward<Cell>(on, row[fetched], before[fetched], unit);
+        multiply<T, S::M, N>(count, acc, a, std::min(piece, depth - k), panel + k * N * kLane);
+        for (int m = 0; m < count; ++m) a[m] += std::min(piece, depth - k);
+      }
       if (Cell::kInside >= 0) {  // the block under the gate: its gradient lies behind all the others
-        for (int m = 0; m < count; ++m) a[m] += G * hidden;
+        for (int m = 0; m < count; ++m) a[m] += G * hidden - depth;
         multiply<T, S::M, N>(count, acc, a, hidden, panel + depth * N * kLane);
       }
     }

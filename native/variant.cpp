@@ -34,7 +34,7 @@ struct Plan {
   const bool outer = !kBackward || scan.grad_x;
   // Of each thread: the sums of a direction and what rounding has lost of them, and a block of panels.
   const int64_t sum_size = Cell::kGradBlocks * hidden, kept = pieces(2 * sum_size, 16) * 16;
-  const int64_t block_size = kDeep * (pieces(std::max(input, hidden), kColumns<T>) * kColumns<T> + kTall);
+  const int64_t block_size = pieces(sums_memory<T>(std::max(input, hidden)), 16) * 16;
   // Multiples of 64 bytes, all of them.
   T *panels = nullptr, *outer_panels = nullptr, *sums = nullptr, *blocks = nullptr, *biases = nullptr;
 
