@@ -179,7 +179,7 @@ int32_t elman_linear_forward(const elman_linear* linear) { return run(linear, fa
 int32_t elman_linear_backward(const elman_linear* linear) { return run(linear, true); }
 int32_t elman_move_rows(const elman_rows* rows) {
   if (!rows || rows->count < 0 || rows->width < 1 || rows->table < 1 || rows->step < 0 || !rows->weight || !rows->m || !rows->v ||
-      !rows->moved || (!rows->grads && (!rows->reach || !rows->decay)) || (!rows->rows && rows->count > rows->table) ||
+      !rows->moved || !rows->reach || !rows->decay || (rows->grads && rows->step < 1) || (!rows->rows && rows->count > rows->table) ||
       (rows->rows && !within(rows->rows, rows->count, rows->table)))
     return ELMAN_BAD_ARGUMENT;
   elman_rows call = *rows;

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 6
+#define ELMAN_ABI 7
 #define ELMAN_API __attribute__((visibility("default")))
 
 /* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
@@ -98,7 +98,8 @@ typedef struct {
 } elman_stepper;
 
 /* Rows of a table under AdamW. With grads, the step of that number of rows that are up to date with the one
- * before; each row once. Without, rows are brought up to date with it, and may stand there more than once. */
+ * before, each row once; what the step leaves undone in the others is noted in reach and decay. Without, rows are
+ * brought up to date with it, and may stand there more than once. */
 typedef struct {
   int32_t threads;
   int64_t count, width, table, step; /* rows that are named, numbers of a row, rows of the table */
@@ -108,8 +109,8 @@ typedef struct {
   float* m;
   float* v;
   float* moved;         /* table: the step at which a row was moved last */
-  const float* reach;   /* by step: how far the momentum it leaves will have carried a row by now */
-  const float* decay;   /* by step: the logarithm of what is left of a weight after all so far */
+  float* reach;         /* by step, `step` + 1 of them: how far the momentum it leaves will have carried a row by now */
+  float* decay;         /* by step, as many: the logarithm of what is left of a weight after all so far */
   double beta1, beta2, kept, size, eps; /* kept: 1 - rate·decay; size: of the step; with grads, eps is scaled */
 } elman_rows;
 

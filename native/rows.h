@@ -48,7 +48,20 @@ struct RowsMover {
     on.moved[row] = static_cast<float>(on.step);
   }
 
+  // What this step leaves for rows to make up for that were moved last at an earlier one. After `kReach` steps what
+  // is left of a momentum, (β1/√β2)^kReach < 1e-18, moves nothing.
+  void note() const {
+    constexpr int64_t kReach = 400;
+    const double ratio = on.beta1 / std::sqrt(on.beta2);
+    const double decay = static_cast<double>(on.decay[on.step - 1]) + std::log(on.kept);
+    on.decay[on.step] = static_cast<float>(decay);
+    double part = on.size / std::exp(static_cast<double>(on.decay[on.step]));
+    for (int64_t step = on.step - 1; step >= std::max<int64_t>(0, on.step - kReach); --step)
+      on.reach[step] += static_cast<float>(part *= ratio);
+  }
+
   void run() const {
+    if (on.grads) note();
     // A row that stands twice among those to catch up is up to date the second time, on one thread.
     const bool shared = on.threads > 1 && (!on.rows || on.grads) && on.count * on.width > (int64_t{1} << 17);
 #ifdef _OPENMP

@@ -218,9 +218,6 @@ void rows(int64_t width, int threads) {
     call.rows = read.data(), call.count = static_cast<int64_t>(read.size());
     expect(elman_move_rows(&call) == ELMAN_OK, "rows brought up to date");
     const double bias = std::sqrt(1 - std::pow(beta2, step)), size = rate * bias / (1 - std::pow(beta1, step));
-    left[step] = left[step - 1] + static_cast<float>(std::log1p(-rate * decay));
-    for (int64_t s = 0; s < step; ++s)
-      reach[s] += static_cast<float>(std::pow(beta1 / std::sqrt(beta2), step - s) * size / std::exp(left[step]));
     call.count = elman_sum_rows(call.count, width, table, read.data(), grads.data(), places.data(), distinct.data(), sums.data());
     expect(call.count >= 1 && call.count <= 2, "rows that stand twice");
     call.step = step, call.rows = distinct.data(), call.grads = sums.data();

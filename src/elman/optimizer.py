@@ -19,9 +19,6 @@ LARGE = 500_000
 UNCOMPILED = 8
 """How many times as large a table has to be where that is not compiled."""
 
-REACH = 400
-"""Steps after which what is left of a momentum, (β1/√β2)^400 < 1e-18, moves nothing."""
-
 
 class LazyAdamW(torch.optim.AdamW):
     """AdamW over dense weights, and over tables row by row: the weights of AdamW at the cost of what is read.
@@ -100,6 +97,14 @@ class LazyAdamW(torch.optim.AdamW):
         factor = (max_norm / (norm + 1e-6)).clamp(max=1.0)
         torch._foreach_mul_(grads, factor)  # pyright: ignore[reportPrivateImportUsage]
 
+    def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's own signature
+        if not set_to_none:
+            super().zero_grad(set_to_none=False)
+            return
+        for group in self.param_groups:
+            for one in group["params"]:
+                one.grad = None
+
     def step(self, closure: Callable[[], float] | None = None) -> Any:
         for table in self.tables:
             self._move(table.weight)
@@ -144,8 +149,10 @@ class LazyAdamW(torch.optim.AdamW):
         """One step of the rows that have a gradient, which are up to date because they were read."""
         if weight.grad is None:
             return
-        grad = self._summed(weight.grad)
-        weight.grad = None  # so that the rest of the step passes over it
+        grad, weight.grad = weight.grad, None  # so that the rest of the step passes over it
+        read, grads = grad._indices()[0], grad._values()
+        if not grad.is_coalesced():
+            read, grads = rows.summed(read, grads, len(grad))
         state = self.state[weight]
         beta1, beta2, rate, decay, eps = self._settings(weight)
         if not state:
@@ -157,18 +164,8 @@ class LazyAdamW(torch.optim.AdamW):
         step = int(state["step"])
         bias = math.sqrt(1 - beta2**step)
         size = rate * bias / (1 - beta1**step)
-        self._note(state, step, size, beta1 / math.sqrt(beta2), math.log1p(-rate * decay))
-        moments = rows.Moments(weight, **state)
-        taken = rows.Step((beta1, beta2), 1 - rate * decay, size, eps * bias)
-        rows.move(moments, grad._indices()[0], grad._values(), taken)
-
-    @staticmethod
-    def _note(state: dict[str, Tensor], step: int, a: float, ratio: float, decay: float) -> None:
-        """Add this step to what a row will owe that was moved last at an earlier one."""
         if step >= len(state["reach"]):
             for name in ("reach", "decay"):
                 state[name] = torch.cat([state[name], torch.zeros_like(state[name])])
-        first = max(0, step - REACH)
-        powers = ratio ** torch.arange(step - first, 0, -1, dtype=state["reach"].dtype)
-        state["decay"][step] = state["decay"][step - 1] + decay
-        state["reach"][first:step] += powers * (a / math.exp(float(state["decay"][step])))
+        taken = rows.Step((beta1, beta2), 1 - rate * decay, size, eps * bias)
+        rows.move(rows.Moments(weight, **state), read, grads, taken)

@@ -5,6 +5,7 @@ Compiled where there is a compiler; what is written here in tensors is the refer
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ from elman.scan.library import Rows, library, run
 
 TINY = 1e-30
 """What is divided by at least: a row that was never moved has no momentum either."""
+
+REACH = 400
+"""Steps after which what is left of a momentum, (β1/√β2)^400 < 1e-18, moves nothing."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,14 @@ def catch_up(on: Moments, rows: Tensor | None, betas: tuple[float, float], eps: 
 
 
 def move(on: Moments, rows: Tensor, grads: Tensor, step: Step) -> None:
-    """One step of rows that are up to date with the step before; each is named once."""
+    """One step of rows that are up to date with the step before; each is named once.
+
+    What it leaves undone in the other rows is noted: `reach` and `decay` have room for it.
+    """
     if library() is not None and _plain(on.weight):
         _run(on, rows, grads, step)
         return
+    _note(on, step)
     beta1, beta2 = step.betas
     m = on.exp_avg[rows].lerp_(grads, 1 - beta1)
     v = (on.exp_avg_sq[rows] * beta2).addcmul_(grads, grads, value=1 - beta2)
@@ -111,6 +119,15 @@ def move(on: Moments, rows: Tensor, grads: Tensor, step: Step) -> None:
     for kept, value in ((on.exp_avg, m), (on.exp_avg_sq, v), (on.weight, w)):
         kept.index_copy_(0, rows, value)
     on.moved.index_fill_(0, rows, float(on.step))
+
+
+def _note(on: Moments, step: Step) -> None:
+    """Add this step to what a row will owe that was moved last at an earlier one."""
+    number, (beta1, beta2) = int(on.step), step.betas
+    first = max(0, number - REACH)
+    powers = (beta1 / math.sqrt(beta2)) ** torch.arange(number - first, 0, -1, dtype=on.reach.dtype)
+    on.decay[number] = on.decay[number - 1] + math.log(step.kept)
+    on.reach[first:number] += powers * (step.size / math.exp(float(on.decay[number])))
 
 
 def _run(on: Moments, rows: Tensor | None, grads: Tensor | None, step: Step) -> None:
