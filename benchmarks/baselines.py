@@ -187,6 +187,15 @@ def named(figures: Row) -> Row:
     return {"accuracy": shares[first], **{name: shares[name] for name in others}}
 
 
+FREE = {
+    "y": (24, 24, False, True),
+    "price": (1, 12, True, False),
+    "sunspots": (5, 11, False, True),
+    "passengers": (12, 12, True, True),
+}
+"""By target: the horizon, the season, whether logarithms are foreseen, and whether they are standardised."""
+
+
 class Free:
     """The last value, the last season or the straight line: whichever is best on dev.
 
@@ -198,7 +207,7 @@ class Free:
 
     def __init__(self, train: Row, dev: Row, fields: Row) -> None:
         self.fields, self.train, self.dev = fields, train, dev
-        self.hourly = fields["target"] == "y"
+        self.horizon, self.season, self.log, self.spread = FREE[fields["target"]]
         errors = self._errors(train, dev)
         self.name = min(errors, key=lambda name: errors[name])
 
@@ -214,12 +223,12 @@ class Free:
 
         from elman.forecasting.naive import all_of
 
-        horizon, season = (24, 24) if self.hourly else (1, 12)
+        horizon, season = self.horizon, self.season
         found: dict[str, list[Any]] = {}
-        for name in dict.fromkeys(rows[self.fields["series"]]):
+        for name in dict.fromkeys(self._names(rows)):
             train, before, after = (self._series(one, name) for one in (self.train, known, rows))
             y = np.concatenate([before, after])
-            spread = train.std() if self.hourly else 1.0
+            spread = train.std() if self.spread else 1.0
             origins = np.arange(len(before), len(y) - horizon + 1)
             truth = y[origins[:, None] + np.arange(horizon)]
             for kind, table in all_of(y, origins, horizon, season, (y[0], 0)).items():
@@ -229,9 +238,13 @@ class Free:
     def _series(self, rows: Row, name: Any) -> Any:
         import numpy as np
 
-        pairs = zip(rows[self.fields["series"]], rows[self.fields["target"]], strict=True)
+        pairs = zip(self._names(rows), rows[self.fields["target"]], strict=True)
         values = np.array([value for other, value in pairs if other == name])
-        return values if self.hourly else np.log(values)
+        return np.log(values) if self.log else values
+
+    def _names(self, rows: Row) -> list[Any]:
+        column = self.fields.get("series")
+        return rows[column] if column else [None] * len(rows[self.fields["target"]])
 
 
 BASELINES: dict[str, tuple[str, Any]] = {

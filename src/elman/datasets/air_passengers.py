@@ -36,10 +36,10 @@ class AirPassengers(Dataset):
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "forecaster": {
             "horizon": 12,
-            "window": 24,
+            "window": 36,
             "patch": 1,
             "log": True,
-            "hidden_size": 32,
+            "hidden_size": 64,
         }
     }
     sources: ClassVar = {}

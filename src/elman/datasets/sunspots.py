@@ -32,7 +32,7 @@ class Sunspots(Dataset):
     citation = "National Geophysical Data Center, by statsmodels 0.15.0"
     fields: ClassVar[Mapping[str, str]] = {"time": "year", "target": "sunspots"}
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "forecaster": {"horizon": 5, "season": 11, "patch": 1, "hidden_size": 32}
+        "forecaster": {"horizon": 5, "season": 11, "patch": 1, "direct": False, "hidden_size": 32}
     }
     sources: ClassVar = {}
 
