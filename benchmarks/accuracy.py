@@ -24,6 +24,7 @@ from typing import Any
 
 import matrix
 import yaml
+from asking import Questioned
 from baselines import BASELINES, FURTHER, named
 from music import Harmony, Musician
 from seeing import Captioned, Filmed, with_settings
@@ -254,6 +255,7 @@ KINDS = {
     "frame-forecaster": Filmed,
     "composer": Musician,
     "harmonizer": Harmony,
+    "questions": Questioned,
 }
 """What trains a task by a recipe, where it is no classifier."""
 
@@ -326,7 +328,7 @@ def table(recipe: Row, rows: list[Row]) -> str:
             f"{statistics.mean(row['minutes'] for row in mine):.1f}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    lines += by_fold(recipe, rows)
+    lines += by_fold(recipe, rows) + by_kind(rows)
     newest = rows[-1]
     lines += [
         "",
@@ -353,6 +355,16 @@ def by_fold(recipe: Row, rows: list[Row]) -> list[str]:
         ]
         lines.append(f"* {variant}: {', '.join(figures)}")
     return ["", "By fold:", "", *lines] if lines else []
+
+
+def by_kind(rows: list[Row]) -> list[str]:
+    """A line for each variant with its figure on every kind of question."""
+    lines = []
+    for variant in dict.fromkeys(row["variant"] for row in rows if "kinds" in row):
+        mine = [row["kinds"] for row in rows if row["variant"] == variant]
+        figures = [f"{kind} {100 * statistics.mean(one[kind] for one in mine):.1f}" for kind in mine[0]]
+        lines.append(f"* {variant}: {', '.join(figures)}")
+    return ["", "By kind:", "", *lines] if lines else []
 
 
 def shown(recipe: Row, name: str, value: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from asking import CommonAnswer
 from music import CommonChord, KeyMarkov, KeyUnigram
 from seeing import CopiedFrame, NearestPicture
 from sensing import Segments
@@ -259,6 +260,7 @@ BASELINES: dict[str, tuple[str, Any]] = {
     "captioner": ("nearest picture", NearestPicture),
     "frame-forecaster": ("last frame", CopiedFrame),
     "composer": ("each key by the one before", KeyMarkov),
+    "questions": ("commonest answer of each kind", CommonAnswer),
     "harmonizer": ("commonest chord below each note", CommonChord),
 }
 """The baseline of each task, and its name in the tables."""

