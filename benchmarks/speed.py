@@ -26,10 +26,12 @@ range from the first to the third quartile over the rounds, or the geometric mea
 written by `python benchmarks/speed.py` from what `elman bench` measured, kept in `speed/`; what is compared
 is told in the [guide](../docs/guide/speed.md).
 
+With AVX2 it is two cores of Zen 3, with AVX-512 two of Zen 5.
+
 What is not here: the LSTM of 256 and 512 units and the GRU of 512 that reads both ways, each with batch 64
 and mean length 200, where torch packed takes minutes a case; with AVX2, any mean length but 30. The GRU's
-ragged cases at mean length 200 were taken from what the command printed, and the tables of layers are of an
-earlier version, in which the kernel was the same.
+ragged cases at mean length 200 were taken from what the command printed. What was measured with AVX-512 is of
+an earlier version, whose kernel waited longer for its numbers.
 """
 
 TITLES = {
