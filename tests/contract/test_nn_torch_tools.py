@@ -158,8 +158,12 @@ def test_mixed_precision(name: str) -> None:
     theirs, ours = pair_of(name)
     xs = numbers()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = [module(xs)[0].float() for module in (theirs, ours)]
-    torch.testing.assert_close(found[1], found[0], rtol=0.05, atol=0.02)
+        mine = ours(xs)[0].float()
+        try:
+            wanted = theirs(xs)[0].float()
+        except RuntimeError as cause:
+            pytest.skip(f"torch has no {name} in bfloat16 on this processor: {cause}")
+    torch.testing.assert_close(mine, wanted, rtol=0.05, atol=0.02)
 
 
 @every_name
