@@ -34,7 +34,7 @@ struct Way {  // an elman_direction with its types
 };
 
 // Asks for the numbers of a step that its tile will need once its product is done: they come from far.
-template <class Cell, class T>
+template <class T>
 inline void fetch_forward(const Way<T>& on, int64_t row, int64_t before, int64_t unit) {
   __builtin_prefetch(on.outputs() + row * on.out_stride + unit, 1);
   if (on.cells() && on.keep) {

@@ -97,7 +97,7 @@ struct Walker {
       row[m] = rows.row(i + m, s);
       before[m] = s > 0 ? rows.row(i + m, s - 1) : -1;
       a[m] = on.h_before(before[m], rows.sequence[i + m]);
-      fetch_forward<Cell>(on, row[m], before[m], unit);
+      fetch_forward(on, row[m], before[m], unit);
       for (int w = 0; w < wide; ++w) {
         const int64_t at = unit + w * kLane;
         const int n = std::max(lanes(at), 0);
@@ -156,15 +156,15 @@ struct Walker {
     if (kind != kLast) {
       const T* panel = panels + group * G * hidden * N * kLane;
       const int64_t depth = Cell::kInside < 0 ? G * hidden : Cell::kInside * hidden;
-      // In pieces, and between them some rows of what will be needed: all of it at once would have to wait.
-      const int64_t pieces_of = std::clamp<int64_t>(depth / 64, 1, S::M), piece = (depth + pieces_of - 1) / pieces_of;
-      const int each = static_cast<int>((count + pieces_of - 1) / pieces_of);
+      // In parts, and between them some rows of what will be needed: all of it at once would have to wait.
+      const int64_t parts = std::clamp<int64_t>(depth / 64, 1, S::M), part = (depth + parts - 1) / parts;
+      const int each = static_cast<int>((count + parts - 1) / parts);
       int fetched = kind == kInitial ? count : 0;
-      for (int64_t k = 0; k < depth; k += piece) {
+      for (int64_t k = 0; k < depth; k += part) {
         for (const int end = std::min(fetched + each, count); fetched < end; ++fetched)
           fetch_backward<Cell>(on, row[fetched], before[fetched], unit);
-        multiply<T, S::M, N>(count, acc, a, std::min(piece, depth - k), panel + k * N * kLane);
-        for (int m = 0; m < count; ++m) a[m] += std::min(piece, depth - k);
+        multiply<T, S::M, N>(count, acc, a, std::min(part, depth - k), panel + k * N * kLane);
+        for (int m = 0; m < count; ++m) a[m] += std::min(part, depth - k);
       }
       if (Cell::kInside >= 0) {  // the block under the gate: its gradient lies behind all the others
         for (int m = 0; m < count; ++m) a[m] += G * hidden - depth;

@@ -97,14 +97,6 @@ class LazyAdamW(torch.optim.AdamW):
         factor = (max_norm / (norm + 1e-6)).clamp(max=1.0)
         torch._foreach_mul_(grads, factor)  # pyright: ignore[reportPrivateImportUsage]
 
-    def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's own signature
-        if not set_to_none:
-            super().zero_grad(set_to_none=False)
-            return
-        for group in self.param_groups:
-            for one in group["params"]:
-                one.grad = None
-
     def step(self, closure: Callable[[], float] | None = None) -> Any:
         for table in self.tables:
             self._move(table.weight)

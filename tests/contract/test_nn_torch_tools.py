@@ -155,15 +155,16 @@ def test_devices_and_formats(name: str) -> None:
 
 @every_name
 def test_mixed_precision(name: str) -> None:
+    """Where torch has no such module in bfloat16, as on some processors its LSTM, float32 is the oracle."""
     theirs, ours = pair_of(name)
     xs = numbers()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        mine = ours(xs)[0].float()
+        found = ours(xs)[0].float()
         try:
             wanted = theirs(xs)[0].float()
-        except RuntimeError as cause:
-            pytest.skip(f"torch has no {name} in bfloat16 on this processor: {cause}")
-    torch.testing.assert_close(mine, wanted, rtol=0.05, atol=0.02)
+        except RuntimeError:
+            wanted = None
+    torch.testing.assert_close(found, theirs(xs)[0] if wanted is None else wanted, rtol=0.05, atol=0.02)
 
 
 @every_name
