@@ -78,7 +78,8 @@ class DataError(ElmanError, ValueError):
         **details: object,
     ) -> DataError:
         """The same error, led by the place: `file:line, column 'name': problem`."""
-        where = str(place) if line is None else f"{place}:{line}"
+        place = str(place) or repr("")
+        where = place if line is None else f"{place}:{line}"
         if column is not None:
             where += f", column {column!r}"
         return cls(f"{where}: {problem}", **details)  # pyright: ignore[reportArgumentType]

@@ -169,4 +169,4 @@ def test_a_classifier_names_the_sequences_of_a_table(
     plain = [json.dumps({"text": one["text"], "label": one["label"]}) for one in found]
     (tmp_path / "plain.jsonl").write_text("\n".join(plain))
     again = printed(tmp_path, "predict run plain.jsonl", monkeypatch).splitlines()
-    assert [json.loads(one) for one in again] == found
+    assert [json.loads(one) for one in again] == [{"row": n, **one} for n, one in enumerate(found, 1)]

@@ -213,8 +213,8 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [step["token"] for step in trace["steps"]] == [str(t / 10) for t in range(len(xs[0]))]
     assert trace["prediction"]["tags"] == answers[0].tags
     assert "of each token" in run("inspect one bare.csv")
-    assert "tables with a row for each moment" in run("predict one hello", 2)
-    assert "no readings to tag" in run("predict one", 2)
+    assert "This model reads tables of numbers" in run("predict one hello", 2)
+    assert "no readings" in run("predict one", 2)
 
 
 def test_without_times_moments_have_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,6 +137,9 @@ def _source(
     model: Any, texts: Sequence[str], column: str | None, encoding: str | None
 ) -> Iterable[Named] | None:
     """What stands in a file or comes by standard input; None where the texts themselves were typed."""
+    if sensing.suits(model):
+        found = sensing.courses(model, texts, column=column, encoding=encoding)
+        return ((one.name, one.steps) for one in found)
     if len(texts) == 1 and model.reads_files and os.path.isdir(texts[0]):
         return _unnamed(_files(model, texts[0]))
     if len(texts) == 1 and os.path.isfile(texts[0]):
@@ -145,8 +148,7 @@ def _source(
         if texts[0].lower().endswith(TABLES):
             from elman.data import read
 
-            rows = model.sequences(read(texts[0], encoding=encoding), answered=False)
-            return zip(sensing.names(model, rows), model.asked(rows, column), strict=True)
+            return _unnamed(model.asked(read(texts[0], encoding=encoding), column))
         return _unnamed(_file_lines(texts[0], encoding))
     if list(texts) == ["-"] or (not texts and not sys.stdin.isatty()):
         return _unnamed(_lines(sys.stdin.buffer, "standard input", encoding))
@@ -221,11 +223,12 @@ def _blocks(texts: Iterable[Named]) -> Iterator[list[Named]]:
 
 
 def _line(name: Mapping[str, Any], text: Any, answer: Any, top: int, *, as_json: bool) -> str:
-    """One answer on one line: JSON, or labels and probabilities and then the text, between tabs."""
+    """One answer on one line: JSON, or labels and probabilities and then the text or its name, between tabs."""
     if as_json:
         row = {**name, "text": text, **answer.to_dict(top)}
         return json.dumps(row, ensure_ascii=False, default=str)
-    return "\t".join(_cell(one) for one in answer.cells(str(text), top))
+    shown = next(iter(name.values()), text)
+    return "\t".join(_cell(one) for one in answer.cells(str(shown), top))
 
 
 def _cell(value: Any) -> str:
