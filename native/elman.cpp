@@ -87,10 +87,10 @@ int32_t check(const elman_scan* scan, bool backward) {
                      (way.bias_ih && (!way.grad_bias_ih || !way.grad_bias_hh))))
       return ELMAN_BAD_ARGUMENT;
     if (scan->rows == 0) continue;  // a matrix without rows has no address
-    if (!scan->x || !way.gates || !way.outputs || (lstm && !way.cells) ||
+    if (!scan->x || (!way.gates && (scan->keep || backward)) || !way.outputs || (lstm && !way.cells) ||
         (gru && (scan->keep || backward) && !way.candidates))
       return ELMAN_BAD_ARGUMENT;
-    if (backward && (!way.grad_gates || !way.grad_initial[0] ||
+    if (backward && (!way.grad_initial[0] ||
                      (lstm && !way.grad_initial[1]) || !scan->keep ||
                      (way.grad_outputs && scan->grad_stride < scan->hidden)))
       return ELMAN_BAD_ARGUMENT;

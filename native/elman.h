@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 7
+#define ELMAN_ABI 8
 #define ELMAN_API __attribute__((visibility("default")))
 
 /* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
@@ -31,7 +31,7 @@ typedef struct {
   const void* weight_hh; /* G*hidden × hidden */
   const void* bias_ih;   /* G*hidden each; both null for none */
   const void* bias_hh;
-  void* gates;          /* rows × G*hidden; where nothing is kept, memory to work with */
+  void* gates;          /* rows × G*hidden; null where nothing is kept */
   void* outputs;        /* rows × hidden, its rows output_stride apart */
   void* cells;          /* LSTM: c, rows × hidden (batch × hidden where nothing is kept) */
   void* candidates;     /* GRU: W_hn·h + b_hn, rows × hidden; null where nothing is kept */
@@ -40,7 +40,8 @@ typedef struct {
   /* backward only */
   const void* grad_outputs; /* rows × hidden, grad_stride apart; null for zeros */
   const void* grad_final[2];
-  void* grad_gates;     /* rows × G*hidden; the GRU has a fourth block, the gradient of W_hn·h + b_hn */
+  void* grad_gates;     /* null: made and forgotten by the call. Else rows × G*hidden; the GRU has a fourth
+                           block, the gradient of W_hn·h + b_hn */
   void* grad_initial[2];
   void* grad_weight_ih;
   void* grad_weight_hh;

@@ -46,7 +46,8 @@ struct Walker {
   const elman_scan& scan;
   const Way<T> on;
   const T* panels;
-  T* sums;  // backward: 2 × kGradBlocks × hidden, of this thread
+  T* sums;   // backward: 2 × kGradBlocks × hidden, of this thread
+  bool far;  // the panels are more than a near cache holds
 
   static constexpr int kLane = kLanes<T>;
 
@@ -58,7 +59,7 @@ struct Walker {
       const int64_t active = rows.longer_than(s);
       for (int64_t group = first; group < last; ++group)
         for (int64_t i = 0; i < active; i += M)
-          forward_tile(rows, i, active, s, group);
+          forward_tile(rows, i, active, s, group, ahead<false>(group + 1 < last ? group + 1 : first, i, active));
       if (team) team->meet();
     }
   }
@@ -69,14 +70,15 @@ struct Walker {
     for (int64_t s = to - 1; s >= from; --s) {
       const int64_t active = rows.longer_than(s), next = rows.longer_than(s + 1);
       for (int64_t group = first; group < last; ++group) {
-        backward_tiles<kFollowed>(rows, 0, next, s, group);
-        backward_tiles<kLast>(rows, next, active, s, group);
+        const int64_t then = group + 1 < last ? group + 1 : first;
+        backward_tiles<kFollowed>(rows, 0, next, s, group, then);
+        backward_tiles<kLast>(rows, next, active, s, group, then);
       }
       if (team) team->meet();
     }
     if (from > 0) return;
     for (int64_t group = first; group < last; ++group)
-      backward_tiles<kInitial>(rows, 0, rows.longer_than(0), 0, group);
+      backward_tiles<kInitial>(rows, 0, rows.longer_than(0), 0, group, group);
   }
 
  private:
@@ -85,7 +87,19 @@ struct Walker {
 
   int lanes(int64_t unit) const { return static_cast<int>(std::min<int64_t>(kLane, scan.hidden - unit)); }
 
-  void forward_tile(const Rows& rows, int64_t i, int64_t active, int64_t s, int64_t group) const {
+  // A tile's share of the panel after this one, where each comes from far in every step.
+  template <bool kBackward>
+  Ahead ahead(int64_t group, int64_t i, int64_t active) const {
+    if (!far) return {nullptr, 0};
+    using S = Shape<Cell, kBackward>;
+    const int64_t depth = kBackward ? Cell::kBlocks * scan.hidden : scan.hidden, line = 64;
+    const int64_t bytes = depth * S::N * kLane * sizeof(T), tiles = (active + S::M - 1) / S::M;
+    const char* const panel = reinterpret_cast<const char*>(panels) + group * bytes;
+    const int64_t step = std::min<int64_t>(line, bytes / (tiles * depth));
+    return {panel + i / S::M * depth * step, step};
+  }
+
+  void forward_tile(const Rows& rows, int64_t i, int64_t active, int64_t s, int64_t group, Ahead ahead) const {
     using S = Shape<Cell, false>;
     constexpr int N = S::N, wide = S::wide, G = Cell::kBlocks;
     const int count = static_cast<int>(std::min<int64_t>(S::M, active - i));
@@ -112,7 +126,7 @@ struct Walker {
     const bool more = i + S::M < active;
     for (int64_t m = more ? i + S::M : 0, end = std::min(m + S::M, active); m < end; ++m)
       fetch_projected<Cell>(on, rows.row(m, s), more ? unit : unit + wide * kLane);
-    if (s > 0 || on.initial(0)) multiply<T, S::M, N>(count, acc, a, hidden, panels + group * hidden * N * kLane);
+    if (s > 0 || on.initial(0)) multiply<T, S::M, N>(count, acc, a, hidden, panels + group * hidden * N * kLane, ahead);
     for (int w = 0; w < wide; ++w) {
       const int64_t at = unit + w * kLane;
       const int n = lanes(at);
@@ -123,14 +137,14 @@ struct Walker {
   }
 
   template <Kind kind>
-  void backward_tiles(const Rows& rows, int64_t from, int64_t to, int64_t s, int64_t group) const {
+  void backward_tiles(const Rows& rows, int64_t from, int64_t to, int64_t s, int64_t group, int64_t then) const {
     constexpr int M = Shape<Cell, true>::M;
     for (int64_t i = from; i < to; i += M)
-      backward_tile<kind>(rows, i, static_cast<int>(std::min<int64_t>(M, to - i)), s, group);
+      backward_tile<kind>(rows, i, static_cast<int>(std::min<int64_t>(M, to - i)), s, group, ahead<true>(then, i, to));
   }
 
   template <Kind kind>
-  void backward_tile(const Rows& rows, int64_t i, int count, int64_t s, int64_t group) const {
+  void backward_tile(const Rows& rows, int64_t i, int count, int64_t s, int64_t group, Ahead ahead) const {
     using S = Shape<Cell, true>;
     constexpr int N = S::N, G = Cell::kBlocks, D = Cell::kGradBlocks;
     const int64_t hidden = scan.hidden, unit = group * N * kLane;
@@ -163,12 +177,14 @@ struct Walker {
       for (int64_t k = 0; k < depth; k += part) {
         for (const int end = std::min(fetched + each, count); fetched < end; ++fetched)
           fetch_backward<Cell>(on, row[fetched], before[fetched], unit);
-        multiply<T, S::M, N>(count, acc, a, std::min(part, depth - k), panel + k * N * kLane);
+        multiply<T, S::M, N>(count, acc, a, std::min(part, depth - k), panel + k * N * kLane,
+                             {ahead.at + k * ahead.step, ahead.step});
         for (int m = 0; m < count; ++m) a[m] += std::min(part, depth - k);
       }
       if (Cell::kInside >= 0) {  // the block under the gate: its gradient lies behind all the others
         for (int m = 0; m < count; ++m) a[m] += G * hidden - depth;
-        multiply<T, S::M, N>(count, acc, a, hidden, panel + depth * N * kLane);
+        multiply<T, S::M, N>(count, acc, a, hidden, panel + depth * N * kLane,
+                             {ahead.at + depth * ahead.step, ahead.step});
       }
     }
     for (int w = 0; w < N; ++w) {

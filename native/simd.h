@@ -99,9 +99,16 @@ inline Vec<double> tanh(Vec<double> x) {
   return x;
 }
 
+// What a product asks for on its way, because it is needed soon and lies far away: `step` bytes for each k, or none.
+struct Ahead {
+  const char* at;
+  int64_t step;
+};
+
 // acc[m][v] += Σ_k a[m][k]·panel[k][v]: the register tile, on which nearly all the time is spent.
-template <class T, int M, int N>
-__attribute__((noinline)) void multiply_tile(Vec<T>* acc, const T* const* a, int64_t depth, const T* panel) {
+template <class T, int M, int N, bool kAhead>
+__attribute__((noinline)) void multiply_tile(Vec<T>* acc, const T* const* a, int64_t depth, const T* panel,
+                                             Ahead ahead) {
   const T* row[M];
   Vec<T> sum[M][N];
 #pragma GCC unroll 16
@@ -112,6 +119,7 @@ __attribute__((noinline)) void multiply_tile(Vec<T>* acc, const T* const* a, int
   }
   for (int64_t k = 0; k < depth; ++k) {
     const Vec<T>* b = reinterpret_cast<const Vec<T>*>(panel + k * N * kLanes<T>);
+    if (kAhead) __builtin_prefetch(ahead.at + k * ahead.step, 0, 2);
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) {
       const T one = row[m][k];
@@ -126,11 +134,11 @@ __attribute__((noinline)) void multiply_tile(Vec<T>* acc, const T* const* a, int
 }
 
 template <class T, int M, int N>
-void multiply(int count, Vec<T>* acc, const T* const* a, int64_t depth, const T* panel) {
+void multiply(int count, Vec<T>* acc, const T* const* a, int64_t depth, const T* panel, Ahead ahead) {
   if (count == M)
-    multiply_tile<T, M, N>(acc, a, depth, panel);
+    (ahead.step ? multiply_tile<T, M, N, true> : multiply_tile<T, M, N, false>)(acc, a, depth, panel, ahead);
   else if constexpr (M > 1)
-    multiply<T, M - 1, N>(count, acc, a, depth, panel);
+    multiply<T, M - 1, N>(count, acc, a, depth, panel, ahead);
 }
 
 }  // namespace ELMAN_VARIANT

@@ -33,7 +33,7 @@ std::vector<double> drawn(size_t count, double scale = 1.0) {
 double number() { return drawn(1)[0]; }
 
 const char* const kNames[] = {"rnn", "rnn-relu", "lstm", "gru"};
-const int kBlocks[] = {1, 1, 4, 3}, kGradBlocks[] = {1, 1, 4, 4};
+const int kBlocks[] = {1, 1, 4, 3};
 
 // One layer with everything that a call points at.
 template <class T>
@@ -44,7 +44,7 @@ struct Layer {
   std::vector<int64_t> offsets;
   Many x, outputs, grad_outputs, grad_x;
   struct Way {
-    Many weight_ih, weight_hh, bias_ih, bias_hh, gates, cells, candidates, initial[2], final[2], grad_gates;
+    Many weight_ih, weight_hh, bias_ih, bias_hh, gates, cells, candidates, initial[2], final[2];
     Many grad_ih, grad_hh, grad_bias_ih, grad_bias_hh, grad_initial[2];
   } way[2];
 
@@ -62,7 +62,7 @@ struct Layer {
       Way& one = way[d];
       one.weight_ih = typed(drawn(blocks * input, 0.4)), one.weight_hh = typed(drawn(blocks * hidden, 0.4));
       one.bias_ih = typed(drawn(blocks, 0.3)), one.bias_hh = typed(drawn(blocks, 0.3));
-      one.gates = Many(rows * blocks), one.grad_gates = Many(rows * kGradBlocks[cell] * hidden);
+      one.gates = Many(rows * blocks);
       one.cells = Many(cell == ELMAN_LSTM ? rows * hidden : 0);
       one.candidates = Many(cell == ELMAN_GRU ? rows * hidden : 0);
       one.grad_ih = Many(blocks * input), one.grad_hh = Many(blocks * hidden);
@@ -86,7 +86,7 @@ struct Layer {
       to.reverse = d, to.weight_ih = from.weight_ih.data(), to.weight_hh = from.weight_hh.data();
       to.bias_ih = from.bias_ih.data(), to.bias_hh = from.bias_hh.data(), to.gates = from.gates.data();
       to.outputs = outputs.data() + (rows ? d * hidden : 0), to.cells = from.cells.data();
-      to.candidates = from.candidates.data(), to.grad_gates = from.grad_gates.data();
+      to.candidates = from.candidates.data();
       to.grad_weight_ih = from.grad_ih.data(), to.grad_weight_hh = from.grad_hh.data();
       to.grad_bias_ih = from.grad_bias_ih.data(), to.grad_bias_hh = from.grad_bias_hh.data();
       to.grad_outputs = rows ? grad_outputs.data() + d * hidden : nullptr;
@@ -108,6 +108,17 @@ struct Layer {
     return sum;
   }
 
+  // The same outputs where nothing is kept: the call has memory of its own for what it needs on the way.
+  void forget() {
+    const Many before = outputs;
+    elman_scan scan = call(false);
+    scan.keep = 0;
+    for (elman_direction& one : scan.direction) one.gates = one.candidates = nullptr;
+    std::fill(outputs.begin(), outputs.end(), T(0));
+    expect(elman_forward(&scan) == ELMAN_OK, "a forward pass without memory runs");
+    expect(outputs == before, std::string(kNames[cell]) + ", outputs of which nothing is kept");
+  }
+
   void backward() {
     for (Way& one : way)
       for (Many& grad : one.grad_initial) std::fill(grad.begin(), grad.end(), T(0));
@@ -119,7 +130,7 @@ struct Layer {
 // A few derivatives of each kind, by finite differences.
 void gradients(int cell, int ways, int threads, int64_t input, int64_t hidden, const std::vector<int64_t>& lengths) {
   Layer<double> layer(cell, ways, threads, input, hidden, lengths);
-  layer.total(), layer.backward();
+  layer.total(), layer.forget(), layer.total(), layer.backward();
   const auto check = [&](std::vector<double>& values, const std::vector<double>& grads, const char* what) {
     for (int n = 0; n < 2 && !values.empty(); ++n) {
       const size_t at = numbers() % values.size();

@@ -21,7 +21,7 @@ namespace {
 template <class T, class Cell, bool kBackward>
 struct Plan {
   using S = Shape<Cell, kBackward>;
-  const elman_scan& scan;
+  elman_scan scan;
   const int asked = std::max(1, scan.threads), ways = scan.directions;
   const int64_t hidden = scan.hidden, projected = Cell::kBlocks * hidden, input = scan.input;
   // The recurrence, and the projection (forwards) or the gradient of the input (backwards).
@@ -41,8 +41,14 @@ struct Plan {
   Plan(const elman_scan& given, Arena& arena) : scan(given) {
     const int64_t bias_size = pieces(projected, 16) * 16;
     const int64_t own = kBackward ? (kept * ways + block_size) * asked : bias_size * ways;
-    T* at = static_cast<T*>(arena.of((panel_size + outer_size) * ways * sizeof(T) + own * sizeof(T)));
+    // Gates that nobody keeps, or their gradients: memory that is touched anew costs more than to fill it.
+    const int64_t work = pieces(scan.rows * (kBackward ? Cell::kGradBlocks : Cell::kBlocks) * hidden, 16) * 16;
+    const bool working = !(kBackward ? scan.direction[0].grad_gates : scan.direction[0].gates);
+    const int64_t all = (panel_size + outer_size + (working ? work : 0)) * ways + own;
+    T* at = static_cast<T*>(arena.of(all * sizeof(T)));
     if (!at) throw std::bad_alloc();
+    for (int d = 0; working && d < ways; ++d, at += work)
+      (kBackward ? scan.direction[d].grad_gates : scan.direction[d].gates) = at;
     panels = at, outer_panels = at += panel_size * ways, at += outer_size * ways;
     if (!kBackward) {
       biases = at;
@@ -165,9 +171,10 @@ inline void barrier() {
 }
 
 template <class T, class Cell, bool kBackward>
-void go(const elman_scan& scan, const int64_t* order) {
+void go(const elman_scan& given, const int64_t* order) {
   thread_local Arena arena;
-  const Plan<T, Cell, kBackward> plan(scan, arena);
+  const Plan<T, Cell, kBackward> plan(given, arena);
+  const elman_scan& scan = plan.scan;
   Team teams[2];
   std::vector<Rows> all;  // every sequence of each direction
   for (int d = 0; d < plan.ways; ++d) all.emplace_back(scan, scan.direction[d], order, 0, 1);
@@ -198,7 +205,8 @@ void go(const elman_scan& scan, const int64_t* order) {
       const int part = halves ? thread % size : thread;
       const Way<T> on{scan.direction[d], scan.hidden, scan.output_stride, scan.grad_stride, scan.keep != 0};
       const Walker<T, Cell> walker{scan, on, plan.panels + d * plan.panel_size,
-                                   plan.sums + (d * plan.asked + part) * plan.kept};
+                                   plan.sums + (d * plan.asked + part) * plan.kept,
+                                   plan.panel_size * static_cast<int64_t>(sizeof(T)) > near()};
       const int64_t first = plan.groups * part / size, last = plan.groups * (part + 1) / size;
       const int64_t longest = all[d].longest(), shared = size == 1 ? longest : few;
       const Rows mine(scan, scan.direction[d], order, part, size);
@@ -226,6 +234,7 @@ void go(const elman_scan& scan, const int64_t* order) {
       plan.finish_biases(d);
     else
       plan.finish_states(d, all[d]);
+  arena.done();
 }
 
 template <class T, bool kBackward>

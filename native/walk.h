@@ -1,6 +1,8 @@
 // What a scan works on: the sequences that one thread owns, longest first, and the weights in panels.
 #pragma once
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <vector>
@@ -74,20 +76,35 @@ void pack_backward(const T* weight, T* panel, int64_t group, int64_t hidden, int
   }
 }
 
-// Memory that grows and is used again by the next scan on the same thread.
+// Bytes that the cache next to a core holds beside what else is in use.
+inline int64_t near() {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  static const int64_t size = std::max<int64_t>(sysconf(_SC_LEVEL2_CACHE_SIZE), 1 << 18);
+#else
+  static const int64_t size = 1 << 18;
+#endif
+  return size / 4 * 3;
+}
+
+// Memory that grows and is used again by the next scan on the same thread, unless it is much.
 class Arena {
  public:
-  ~Arena() { std::free(memory_); }
+  ~Arena() { drop(); }
   void* of(size_t bytes) {
     if (bytes > size_) {
-      std::free(memory_);
+      drop();
       memory_ = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
       size_ = memory_ ? bytes : 0;
     }
     return memory_;
   }
+  void done() {
+    if (size_ > kMuch) drop();
+  }
 
  private:
+  static constexpr size_t kMuch = 1 << 25;
+  void drop() { std::free(memory_), memory_ = nullptr, size_ = 0; }
   void* memory_ = nullptr;
   size_t size_ = 0;
 };

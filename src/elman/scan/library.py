@@ -17,7 +17,7 @@ import torch  # first: it opens the OpenMP runtime that the library is to share
 
 from elman.errors import BackendError
 
-ABI = 7
+ABI = 8
 _FAULTS = {
     1: "an argument is missing or out of range",
     2: "the offsets do not describe the rows",

@@ -112,7 +112,6 @@ class _Layer:
         self.parts = [weights[n : n + each] for n in range(0, len(weights), each)]
         self.hidden = weights[1].shape[1]
         self.blocks = weights[1].shape[0] // self.hidden
-        self.grad_blocks = 4 if cell == "gru" else self.blocks
         self.batch, self.rows = offsets.shape[0] - 1, x.shape[0]
         self.cell, self.bias, self.directions = cell, bias, len(self.parts)
         self.width = self.directions * self.hidden
@@ -161,18 +160,19 @@ def _recurrent(  # noqa: PLR0913 - the operator's own arguments
     call = layer.call(x, offsets, initial, outputs, reverse=reverse)
     call.keep = keep
     if not keep:
-        gates = x.new_empty(layer.directions, layer.rows, layer.blocks * layer.hidden)
         memory = x.new_empty(layer.directions, layer.batch, layer.hidden) if cell == "lstm" else memory
     for n in range(layer.directions):
         way = call.direction[n]
-        way.gates, way.final[0] = _at(gates, n), _at(h, n)
+        way.final[0] = _at(h, n)
+        if keep:
+            way.gates = _at(gates, n)
         if cell == "gru" and keep:
             way.candidates = _at(inside, n)
         if cell == "lstm":
             way.cells, way.final[1] = _at(memory, n), _at(c, n)
     library.run("elman_forward", call)
     if not keep:
-        gates = memory = x.new_empty(0)
+        memory = x.new_empty(0)
     return outputs, h, c, gates, memory, inside
 
 
@@ -214,7 +214,6 @@ def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
     x, offsets, weights, initial = x.contiguous(), offsets.contiguous(), _dense(weights), _dense(initial)
     layer = _Layer(x, offsets, weights, initial, cell, bias=bias)
     call = layer.call(x, offsets, initial, outputs, reverse=reverse)
-    grads = x.new_empty(layer.directions, layer.rows, layer.grad_blocks * layer.hidden)
     finals = [grad_h, grad_c][: len(initial)]
     # What comes in is the gradient of the final state; what comes out is that of the initial one.
     states = [
@@ -230,7 +229,7 @@ def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
     each = len(layer.parts[0])
     for n in range(layer.directions):
         way, own = call.direction[n], found[n * each : (n + 1) * each]
-        way.gates, way.grad_gates = _at(gates, n), _at(grads, n)
+        way.gates = _at(gates, n)
         way.grad_weight_ih, way.grad_weight_hh = _at(own[0]), _at(own[1])
         if bias:
             way.grad_bias_ih, way.grad_bias_hh = _at(own[2]), _at(own[3])
