@@ -211,7 +211,9 @@ int64_t elman_sum_rows(int64_t count, int64_t width, int64_t table, const int64_
 int32_t elman_step_check(const elman_stepper* stepper) { return check(stepper); }
 int32_t elman_step(const elman_stepper* stepper, const void* x) {
   if (!stepper || !x) return ELMAN_BAD_ARGUMENT;
-  current().variant->step(*stepper, x);
+  // It is never destroyed: its thread may be waiting when the process ends.
+  static Helper* const helper = new Helper;
+  current().variant->step(*stepper, x, stepper->threads > 1 && !forked.load(std::memory_order_relaxed) ? helper : nullptr);
   return ELMAN_OK;
 }
 

@@ -91,6 +91,7 @@ typedef struct {
 
 typedef struct {
   int32_t cell, weights, layers, panels; /* panels: whether the weights lie in panels */
+  int32_t threads; /* 2 or more: large panels are shared with a second one, to the same numbers */
   int64_t batch, hidden;
   const elman_step_layer* layer;
   void* h;       /* layers × batch × hidden, replaced by every step */

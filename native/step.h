@@ -6,6 +6,7 @@
 #include <immintrin.h>
 #endif
 
+#include "helper.h"
 #include "simd.h"
 
 namespace ELMAN_VARIANT {
@@ -153,35 +154,71 @@ inline void panel_product<float, Bfloat16>(const Bfloat16* weight, const float*,
     }
 }
 
+// One of a layer's two matrices, with the scales of its rows and its biases.
+template <class T, class W>
+struct Matrix {
+  const W* weight;
+  const T *scale, *bias;
+  int64_t depth;
+  bool panels;
+
+  // out = (out if `more`) + W[first …]·x of some rows that begin a panel, of a matrix that begins at row `start`.
+  void product(int64_t start, int64_t first, int64_t rows, const T* x, bool more, T* out) const {
+    const int64_t row = start + first;
+    // How many numbers of a row a panel holds: of 16-bit weights a pair more where they are odd.
+    const int64_t deep = sizeof(W) == 2 ? (depth + 1) / 2 * 2 : depth;
+    const T *s = scale ? scale + row : nullptr, *b = bias ? bias + row : nullptr;
+    if (panels)
+      panel_product<T, W>(weight + ((start + kPanel - 1) / kPanel * kPanel + first) * deep, s, b, x, rows, depth, more,
+                          out + first);
+    else
+      ELMAN_VARIANT::product<T, W>(weight + row * depth, s, b, x, rows, depth, more, out + first);
+  }
+};
+
+// What goes into the gates of a layer, in pieces of a panel that can be summed in any order.
+template <class T, class W>
+struct Sums {
+  Matrix<T, W> ih, hh;
+  const T *x, *h;
+  int64_t hidden, rows, joined;  // rows of ih; those that go together with hh, of the GRU all but a block
+  T* out;
+
+  int64_t pieces() const { return panels(rows) + (joined < rows ? panels(hidden) : 0); }
+  void piece(int64_t n) const {
+    const int64_t first = n * kPanel, apart = first - panels(rows) * kPanel;
+    if (apart >= 0)  // the GRU's third block: it is under the reset gate
+      return hh.product(joined, apart, std::min(kPanel, hidden - apart), h, false, out + rows);
+    ih.product(0, first, std::min(kPanel, rows - first), x, false, out);
+    if (hh.weight && first < joined) hh.product(0, first, std::min(kPanel, joined - first), h, true, out);
+  }
+  void all(Helper* helper) const {
+    const int64_t bytes = rows * (ih.depth + (hh.weight ? hidden : 0)) * static_cast<int64_t>(sizeof(W));
+    if (helper && bytes >= kLarge)
+      return helper->share(pieces(), [](const void* of, int64_t n) { static_cast<const Sums*>(of)->piece(n); }, this);
+    for (int64_t n = 0; n < pieces(); ++n) piece(n);
+  }
+
+  static constexpr int64_t kLarge = 1 << 18;  // bytes that take longer to read than another core to join
+  static int64_t panels(int64_t rows) { return (rows + kPanel - 1) / kPanel; }
+};
+
 template <class T, class W>
 struct Stepper {
   const elman_stepper& on;
-
-  // How many numbers of a row a panel holds: of 16-bit weights a pair more where they are odd.
-  int64_t deep(int64_t depth) const { return sizeof(W) == 2 ? (depth + 1) / 2 * 2 : depth; }
-
-  void multiply(const W* weight, const T* scale, const T* bias, const T* x, int64_t rows, int64_t depth, bool more,
-                T* out) const {
-    if (on.panels)
-      panel_product<T, W>(weight, scale, bias, x, rows, depth, more, out);
-    else
-      product<T, W>(weight, scale, bias, x, rows, depth, more, out);
-  }
+  Helper* const helper;
 
   // A layer's step of one sequence: `in` goes in, `h` (and `c`) are replaced.
   void layer(const elman_step_layer& one, const T* in, T* h, T* c, T* p) const {
-    const int64_t hidden = on.hidden;
-    const bool gru = on.cell == ELMAN_GRU, linear = on.cell >= ELMAN_MINGRU;
-    const int64_t rows = blocks() * hidden, joined = gru ? 2 * hidden : rows;
-    const auto* w = static_cast<const W*>(one.weight_ih);
-    const auto* u = static_cast<const W*>(one.weight_hh);
-    const auto *sw = static_cast<const T*>(one.scale_ih), *su = static_cast<const T*>(one.scale_hh);
-    const auto *bw = static_cast<const T*>(one.bias_ih), *bu = static_cast<const T*>(one.bias_hh);
-    multiply(w, sw, bw, in, rows, one.input, false, p);
-    if (!linear) multiply(u, su, bu, h, joined, hidden, true, p);
-    if (gru)  // the third block stays apart: it is under the reset gate
-      multiply(u + (on.panels ? (joined + kPanel - 1) / kPanel * kPanel * deep(hidden) : joined * hidden), su ? su + joined : nullptr,
-               bu ? bu + joined : nullptr, h, hidden, hidden, false, p + rows);
+    const int64_t hidden = on.hidden, rows = blocks() * hidden;
+    const auto matrix = [this](const void* weight, const void* scale, const void* bias, int64_t depth) {
+      return Matrix<T, W>{static_cast<const W*>(weight), static_cast<const T*>(scale), static_cast<const T*>(bias),
+                          depth, on.panels != 0};
+    };
+    const Matrix<T, W> ih = matrix(one.weight_ih, one.scale_ih, one.bias_ih, one.input);
+    const Matrix<T, W> hh =
+        on.cell >= ELMAN_MINGRU ? Matrix<T, W>{} : matrix(one.weight_hh, one.scale_hh, one.bias_hh, hidden);
+    Sums<T, W>{ih, hh, in, h, hidden, rows, on.cell == ELMAN_GRU ? 2 * hidden : rows, p}.all(helper);
     for (int64_t j = 0; j < hidden; j += kLanes<T>) {
       const int n = static_cast<int>(std::min<int64_t>(kLanes<T>, hidden - j));
       const Vec<T> a = load(p + j, n);
@@ -238,12 +275,12 @@ struct Stepper {
   }
 };
 
-inline void step(const elman_stepper& on, const void* x) {
+inline void step(const elman_stepper& on, const void* x, Helper* helper) {
   switch (on.weights) {
-    case ELMAN_FLOAT32: return Stepper<float, float>{on}.run(x);
-    case ELMAN_FLOAT64: return Stepper<double, double>{on}.run(x);
-    case ELMAN_BFLOAT16: return Stepper<float, Bfloat16>{on}.run(x);
-    default: return Stepper<float, int8_t>{on}.run(x);
+    case ELMAN_FLOAT32: return Stepper<float, float>{on, helper}.run(x);
+    case ELMAN_FLOAT64: return Stepper<double, double>{on, helper}.run(x);
+    case ELMAN_BFLOAT16: return Stepper<float, Bfloat16>{on, helper}.run(x);
+    default: return Stepper<float, int8_t>{on, helper}.run(x);
   }
 }
 

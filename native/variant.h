@@ -2,10 +2,11 @@
 #pragma once
 
 #include "elman.h"
+#include "helper.h"
 
 struct Variant {
   void (*run)(const elman_scan& scan, const int64_t* order, bool backward);
   void (*linear)(const elman_linear& linear, const int64_t* order, bool backward);
   void (*rows)(const elman_rows& rows);
-  void (*step)(const elman_stepper& stepper, const void* x);
+  void (*step)(const elman_stepper& stepper, const void* x, Helper* helper); /* null: alone */
 };

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -87,6 +89,44 @@ def test_stored_weights_are_the_rounded_ones(name, weights, hidden, monkeypatch)
     wanted = pushed(exact, xs)
     assert 0 < float((found - wanted).abs().max()) < 0.1 * max(1.0, float(wanted.abs().max()))
     assert stepper.size < exact.size * (0.51 if weights == "bfloat16" else 0.6)
+
+
+def alone(layer: Recurrent, weights: str | None = None) -> Stepper:
+    """A session that never asks for a second core."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return Stepper(layer, weights=weights)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@every_cell
+@pytest.mark.parametrize("weights", [None, "bfloat16", "int8"])
+@pytest.mark.usefixtures("two_threads")
+def test_a_second_core_changes_no_number(name, weights) -> None:
+    """Nor do sessions side by side, of which one has it, nor a fork, which leaves it behind."""
+    layer, xs = drawn(name, 301), torch.randn(60, 1, 5)
+    wanted = pushed(alone(layer, weights), xs)
+    sessions = [Stepper(layer, weights=weights) for _ in range(3)]
+    same(pushed(sessions[0], xs), wanted, 0.0)
+    with ThreadPoolExecutor(2) as pool:
+        for found in pool.map(pushed, sessions[1:], [xs] * 2):
+            same(found, wanted, 0.0)
+    if not hasattr(os, "fork"):
+        return
+    child = os.fork()
+    if not child:
+        os._exit(0 if torch.equal(pushed(Stepper(layer, weights=weights), xs), wanted) else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_int8_is_within_half_a_step_of_every_weight() -> None:

@@ -118,6 +118,7 @@ class Steps(Structure):
         ("weights", c_int32),
         ("layers", c_int32),
         ("panels", c_int32),
+        ("threads", c_int32),
         ("batch", c_int64),
         ("hidden", c_int64),
         ("layer", POINTER(StepLayer)),

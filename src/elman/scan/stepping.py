@@ -70,7 +70,7 @@ class Stack:
             len(cells),
         )
         call.batch, call.hidden, call.layer, call.panels = h.shape[1], h.shape[2], layers, panels
-        call.h = h.data_ptr()
+        call.threads, call.h = torch.get_num_threads(), h.data_ptr()
         if len(state) > 1:
             call.c = state[1].data_ptr()
         call.scratch = self._hold(h.new_empty(4 * h.shape[2]))
