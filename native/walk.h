@@ -103,7 +103,7 @@ class Arena {
   }
 
  private:
-  static constexpr size_t kMuch = 1 << 25;
+  static constexpr size_t kMuch = 1 << 28;
   void drop() { std::free(memory_), memory_ = nullptr, size_ = 0; }
   void* memory_ = nullptr;
   size_t size_ = 0;

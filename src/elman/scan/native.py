@@ -23,7 +23,7 @@ from elman.cells.lstm import LSTM
 from elman.cells.rnn import RNN
 from elman.cells.rnn_relu import RNNReLU
 from elman.ragged import Ragged
-from elman.scan import arguments, eager, library, second_order
+from elman.scan import arguments, eager, lent, library, second_order
 from elman.scan.reference import Scan
 
 _CELLS: dict[str, type[Cell]] = {"rnn": RNN, "rnn-relu": RNNReLU, "lstm": LSTM, "gru": GRU}
@@ -180,12 +180,12 @@ def _empty(x: Tensor, layer: _Layer, *, keep: bool) -> tuple[Tensor, ...]:
     ways, lstm, gru = layer.directions, layer.cell == "lstm", layer.cell == "gru"
     per_step = (ways, layer.rows, layer.hidden)
     return (
-        x.new_empty(layer.rows, layer.width),
+        lent.empty(x, layer.rows, layer.width),
         x.new_empty(ways, layer.batch, layer.hidden),
         x.new_empty((ways, layer.batch, layer.hidden) if lstm else 0),
-        x.new_empty((ways, layer.rows, layer.blocks * layer.hidden) if keep else 0),
-        x.new_empty(per_step if lstm and keep else 0),
-        x.new_empty(per_step if gru and keep else 0),
+        lent.empty(x, *((ways, layer.rows, layer.blocks * layer.hidden) if keep else (0,))),
+        lent.empty(x, *(per_step if lstm and keep else (0,))),
+        lent.empty(x, *(per_step if gru and keep else (0,))),
     )
 
 
@@ -223,7 +223,7 @@ def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
     if grad_outputs is not None:
         grad_outputs = grad_outputs.contiguous()
         call.grad_stride = layer.width
-    grad_x = torch.empty_like(x) if need_x else x.new_empty(0)
+    grad_x = lent.empty(x, *(x.shape if need_x else (0,)))
     call.grad_x = grad_x.data_ptr() if need_x else None
     found = [torch.empty_like(one) for one in weights]
     each = len(layer.parts[0])
