@@ -36,8 +36,9 @@ help: ## list these commands
 demo: $(STAMP) ## show what elman does, in about a minute
 	@$(IN_VENV) elman demo
 
+# A process for each core, a file of tests to each: their threads would only wait for each other.
 test: $(STAMP) ## run the quick tests, doctests among them
-	@$(IN_VENV) pytest
+	@OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(IN_VENV) pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 slow: $(STAMP) ## run the tests that train for minutes
 	@$(IN_VENV) pytest -m slow

@@ -25,7 +25,7 @@ IN_PROCESSES_OF_ITS_OWN = ROOT / "docs" / "examples" / "two_processes.py"
 OUTPUTS = {block.after.content: block for block in of_language("text") if block.after}
 
 # These need a download, or the minute of `elman demo`; they are parsed like all the others.
-NOT_RUN = re.compile(r"clinc|demo|mgu|digits|chorales|harmony|--dataset")
+NOT_RUN = re.compile(r"clinc|demo|mgu|digits|chorales|harmony|motions|--dataset")
 
 
 def furnished(folder: Path) -> Path:

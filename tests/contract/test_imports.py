@@ -15,12 +15,26 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src"
 PACKAGE = SOURCES / "elman"
 
-# Each module is imported first of all in a process of its own, forked so that torch is loaded only once.
+# Each module is imported first of all in a process of its own, forked so that what is not elman's, torch above
+# all, is loaded only once: a first child tells what that is.
 ALONE = """
-import importlib, json, os, sys, traceback
+import contextlib, importlib, json, os, sys, traceback
 import torch
-failed = {}
-for name in json.load(sys.stdin):
+names, failed = json.load(sys.stdin), {}
+read, write = os.pipe()
+if os.fork() == 0:
+    for name in names:
+        with contextlib.suppress(BaseException):
+            importlib.import_module(name)
+    os.write(write, json.dumps([one for one in sys.modules if one.split(".")[0] != "elman"]).encode())
+    os._exit(0)
+os.close(write)
+with os.fdopen(read) as pipe:
+    for name in json.load(pipe):
+        with contextlib.suppress(BaseException):
+            importlib.import_module(name)
+assert not any(name.split(".")[0] == "elman" for name in sys.modules)
+for name in names:
     read, write = os.pipe()
     child = os.fork()
     if child == 0:

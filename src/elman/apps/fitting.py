@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -375,7 +376,8 @@ def _tell_result(model: Any, data: Data, out: Path) -> None:
             for one in located(data.train, data.columns[role]).column(data.columns[role])
         ]
     texts = (one if isinstance(one, str) else _joined(one) for one in column)
-    plain = (one for one in texts if 0 < len(one) <= 60 and one.isprintable() and "'" not in one)
+    longest = sys.maxsize if role in model.senses else 60  # a path has the length that it has
+    plain = (one for one in texts if 0 < len(one) <= longest and one.isprintable() and "'" not in one)
     if example := next(plain, None):
         tell("command", line=f"elman inspect {run} {shlex.quote(example)}")
 
