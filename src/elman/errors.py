@@ -77,7 +77,13 @@ class DataError(ElmanError, ValueError):
         column: str | int | None = None,
         **details: object,
     ) -> DataError:
-        """The same error, led by the place: `file:line, column 'name': problem`."""
+        """The same error, led by the place: `file:line, column 'name': problem`.
+
+        >>> print(DataError.at("rows.csv", "it is empty.", line=3))
+        rows.csv:3: it is empty.
+        >>> print(DataError.at("", "there is no such file."))
+        '': there is no such file.
+        """
         place = str(place) or repr("")
         where = place if line is None else f"{place}:{line}"
         if column is not None:
