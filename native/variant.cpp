@@ -170,9 +170,10 @@ inline void barrier() {
 #endif
 }
 
+thread_local Arena arena;  // one for all cells: a thread makes one call at a time
+
 template <class T, class Cell, bool kBackward>
 void go(const elman_scan& given, const int64_t* order) {
-  thread_local Arena arena;
   const Plan<T, Cell, kBackward> plan(given, arena);
   const elman_scan& scan = plan.scan;
   Team teams[2];

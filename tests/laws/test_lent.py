@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections import defaultdict
 
 import pytest
 import torch
@@ -21,7 +20,7 @@ ROWS, WIDTH = 1024, 512
 @pytest.fixture(autouse=True)
 def nothing_held(monkeypatch: pytest.MonkeyPatch) -> None:
     gc.collect()
-    monkeypatch.setattr(lent, "_free", defaultdict(list))
+    monkeypatch.setattr(lent, "_free", {})
 
 
 def test_what_is_held_is_not_lent_again() -> None:
@@ -46,6 +45,15 @@ def test_no_more_is_kept_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     many = [lent.empty(LIKE, ROWS, WIDTH) for _ in range(8)]
     del many
     assert lent.held() == 4 << 20
+    third = lent.empty(LIKE, ROWS, WIDTH // 2)
+    address = third.data_ptr()
+    del third  # what was unused for longest goes for it
+    assert lent.held() == 5 << 20
+    again = lent.empty(LIKE, ROWS, WIDTH // 2 + 1), lent.empty(LIKE, ROWS, WIDTH // 2)
+    assert again[1].data_ptr() == address
+    large = lent.empty(LIKE, 4 * ROWS, WIDTH)
+    del large, again
+    assert 0 < lent.held() <= 5 << 20
 
 
 @pytest.mark.parametrize("size", [1, 7, 1023, 1 << 18, (1 << 18) + 1, 3_000_001])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections import defaultdict
 
 import numpy as np
 import torch
@@ -19,7 +18,8 @@ LARGE = 1 << 20
 HELD = 1 << 28
 """Bytes that are kept at most while nobody uses them."""
 
-_free: defaultdict[int, list[np.ndarray]] = defaultdict(list)
+_free: dict[int, np.ndarray] = {}
+"""By its address in Python, what nobody uses, the longest unused first."""
 
 
 def empty(like: Tensor, *shape: int) -> Tensor:
@@ -34,9 +34,8 @@ def empty(like: Tensor, *shape: int) -> Tensor:
     if size < LARGE:
         return like.new_empty(shape)
     kind = _rounded(size)
-    try:
-        block = _free[kind].pop()
-    except IndexError:
+    block = _taken(kind)
+    if block is None:
         block = np.empty(kind, np.uint8)
     lent = block[:size]
     weakref.finalize(lent, _back, block).atexit = False
@@ -45,12 +44,34 @@ def empty(like: Tensor, *shape: int) -> Tensor:
 
 def held() -> int:
     """Bytes that nobody uses now."""
-    return sum(kind * len(blocks) for kind, blocks in list(_free.items()))
+    return sum(block.nbytes for block in _all())
+
+
+def _all() -> list[np.ndarray]:
+    """What is free, at a moment at which no thread and no finalizer changes it."""
+    while True:
+        try:
+            return list(_free.values())
+        except RuntimeError:
+            continue
+
+
+def _taken(kind: int) -> np.ndarray | None:
+    for block in reversed(_all()):
+        if block.nbytes == kind and _free.pop(id(block), None) is not None:
+            return block
+    return None
 
 
 def _back(block: np.ndarray) -> None:
-    if held() + block.nbytes <= HELD:
-        _free[block.nbytes].append(block)
+    """Keep it, and give the system what is over: what has been unused for longest."""
+    _free[id(block)] = block
+    over = held() - HELD
+    for one in _all():
+        if over <= 0:
+            break
+        if _free.pop(id(one), None) is not None:
+            over -= one.nbytes
 
 
 def _rounded(size: int) -> int:
