@@ -14,6 +14,7 @@ import elman
 from elman.apps.cli import app
 from elman.data import read
 from elman.errors import DataError, NotFittedError, SettingsError
+from elman.structures.n_to_n import NToN
 
 QUICK = elman.Training(epochs=40, batch_size=8, learning_rate=1e-2, dropout=0.0)
 SMALL: dict[str, Any] = {"hidden_size": 16, "window": 12, "training": QUICK}
@@ -234,3 +235,25 @@ def test_another_kind_of_model_does_not_write(run: Any, tmp_path: Path) -> None:
     assert "it is a classifier" in found.output
     with pytest.raises(SettingsError):
         elman.Generator(**{**SMALL, "window": 0}).fit([BOOK])
+
+
+def test_some_windows_of_a_long_text_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others go on from the states of the window before: none does where all begin anew."""
+    states: list[Any] = []
+    surprise = NToN.surprise
+
+    def seen(self: NToN, xs: Any, targets: Any, state: Any = None) -> Any:
+        states.append(state)
+        return surprise(self, xs, targets, state)
+
+    monkeypatch.setattr(NToN, "surprise", seen)
+    for share, moved in ((0.0, {True}), (1.0, {False}), (0.5, {True, False})):
+        states.clear()
+        monkeypatch.setattr("elman.tasks.generator.ANEW", share)
+        training = elman.Training(epochs=1, batch_size=8)
+        elman.Generator("lstm", 8, window=10, training=training).fit(["to be or not to be, " * 60])
+        carried = [one for state in states if state is not None for one in state]
+        assert {bool(row.any()) for one in carried for row in one.unbind(1)} == moved
+        assert all(
+            (h.any(-1) == c.any(-1)).all() for h, c in zip(carried[::2], carried[1::2], strict=True)
+        )

@@ -37,6 +37,8 @@ LENGTH = 500
 STRETCH = 1_000
 """A long dev text is read side by side in stretches of so many symbols, which is fast; see `evaluate`."""
 
+ANEW = 1 / 32
+"""Of the windows of a long text, those that begin anew: a prompt does, and a dev stretch."""
 LETTERS = TextSettings(tokenizer="characters", lowercase=False, characters=None)
 WRITING = Training(batch_size=32, dropout=0.2, word_dropout=0.0, label_smoothing=0.0, learning_rate=3e-3)
 
@@ -52,7 +54,7 @@ class Generator(Estimator):
     Several texts (names, poems) are sequences of their own: a mark stands before and after each, so that the
     model also learns how they begin and end. One text alone (a book) has no end to be learned: it is read in
     windows, and the states are carried from each window to the next (truncated back-propagation through
-    time; Williams and Peng 1990).
+    time; Williams and Peng 1990), but for one in 32, which begins anew, as a prompt does.
 
     Of `training`, `label_smoothing` and `word_dropout` play no part: what is learned are probabilities.
 
@@ -214,6 +216,9 @@ class Generator(Estimator):
 
         def loss(model: Any, batch: tuple[Ragged, Tensor]) -> Tensor:
             state = tuple(carried[name] for name in sorted(carried)) or None
+            if state is not None:
+                goes_on = (torch.rand(state[0].shape[1], 1) >= ANEW).to(state[0])
+                state = tuple(one * goes_on for one in state)
             found, after = model.surprise(*batch, state)
             carried.update({f"{n}": one.detach() for n, one in enumerate(after)})
             return found.mean()
