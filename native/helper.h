@@ -59,7 +59,7 @@ class Helper {
         called_.wait(lock, [this] { return !asleep_.load(std::memory_order_relaxed); });
       }
       Clock::time_point since = Clock::now();
-      for (int spins = 0;; ++spins) {
+      for (unsigned spins = 0;; ++spins) {
         if (job_.load(std::memory_order_relaxed)) {
           help();
           since = Clock::now();

@@ -117,6 +117,9 @@ struct Layer {
     std::fill(outputs.begin(), outputs.end(), T(0));
     expect(elman_forward(&scan) == ELMAN_OK, "a forward pass without memory runs");
     expect(outputs == before, std::string(kNames[cell]) + ", outputs of which nothing is kept");
+    scan.direction[0].gates = way[0].gates.data();  // of one direction alone
+    std::fill(outputs.begin(), outputs.end(), T(0));
+    expect(elman_forward(&scan) == ELMAN_OK && outputs == before, std::string(kNames[cell]) + ", some memory is given");
   }
 
   void backward() {

@@ -43,12 +43,15 @@ struct Plan {
     const int64_t own = kBackward ? (kept * ways + block_size) * asked : bias_size * ways;
     // Gates that nobody keeps, or their gradients: memory that is touched anew costs more than to fill it.
     const int64_t work = pieces(scan.rows * (kBackward ? Cell::kGradBlocks : Cell::kBlocks) * hidden, 16) * 16;
-    const bool working = !(kBackward ? scan.direction[0].grad_gates : scan.direction[0].gates);
-    const int64_t all = (panel_size + outer_size + (working ? work : 0)) * ways + own;
+    const auto gates = [this](int d) -> void*& {
+      return kBackward ? scan.direction[d].grad_gates : scan.direction[d].gates;
+    };
+    const int missing = !gates(0) + (ways > 1 && !gates(1));
+    const int64_t all = (panel_size + outer_size) * ways + work * missing + own;
     T* at = static_cast<T*>(arena.of(all * sizeof(T)));
     if (!at) throw std::bad_alloc();
-    for (int d = 0; working && d < ways; ++d, at += work)
-      (kBackward ? scan.direction[d].grad_gates : scan.direction[d].gates) = at;
+    for (int d = 0; d < ways; ++d)
+      if (!gates(d)) gates(d) = at, at += work;
     panels = at, outer_panels = at += panel_size * ways, at += outer_size * ways;
     if (!kBackward) {
       biases = at;

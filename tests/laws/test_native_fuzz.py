@@ -175,3 +175,26 @@ def test_the_memory_of_a_long_sequence_grows_as_the_sequence(name: str) -> None:
         peaks.append(int(done.stdout))
     first, second = peaks[1] - peaks[0], peaks[2] - peaks[1]
     assert 0 < second < 1.1 * first
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn"])
+def test_weights_beyond_the_near_caches_change_nothing(name: str, threads: int) -> None:
+    """The panels of a step are asked for ahead there: sizes that no vector divides, few sequences and many."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for lengths in ((9,), (7, 12, 1, 0, 5, 9, 3, 3, 8, 2, 11, 6)):
+            layer = Recurrent(name, 3, 701 if name != "rnn" else 1_601)
+            xs = Ragged.of([torch.randn(one, 3) for one in lengths])
+            found = []
+            for kind in ("native", "reference"):
+                with backend(kind):
+                    outputs = layer(xs).outputs.values
+                    grads = torch.autograd.grad(outputs.square().mean(), list(layer.parameters()))
+                found.append([outputs.detach(), *grads])
+            for ours, theirs in zip(*found, strict=True):
+                scale = float(theirs.abs().max())
+                torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5 * scale)
+    finally:
+        torch.set_num_threads(before)
