@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -71,14 +73,38 @@ class Lexicon(nn.Module):
 def likelihood(logits: Tensor, wanted: Tensor) -> Tensor:
     """The log-probability of each wanted token, and the mean of all tokens': `steps 2`.
 
-    The second is what label smoothing asks of (Szegedy et al. 2015, arXiv 1512.00567).
+    The second is what label smoothing asks of (Szegedy et al. 2015, arXiv 1512.00567). Its gradient has no
+    gradient of its own.
 
     >>> likelihood(torch.zeros(1, 2), torch.tensor([1])).exp()
     tensor([[0.5000, 0.5000]])
     """
-    whole = logits.logsumexp(-1)
-    own = logits.gather(1, wanted[:, None])[:, 0]
-    return torch.stack([own - whole, logits.mean(-1) - whole], -1)
+    return _Likelihood.apply(logits, wanted)  # pyright: ignore[reportReturnType]
+
+
+class _Likelihood(torch.autograd.Function):
+    """The gradient in two passes over `steps vocabulary`, which is most of what a small writer moves.
+
+    With L = log softmax(logits), a and b the gradients of L[wanted] and of the mean of L over V tokens:
+
+        ∂logits = b/V - (a + b)·exp(L)        and a more where the wanted token is
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, wanted: Tensor) -> Tensor:
+        logs = logits.log_softmax(-1)
+        ctx.save_for_backward(logs, wanted)
+        ctx.type = logits.dtype
+        return torch.stack([logs.gather(1, wanted[:, None])[:, 0], logs.mean(-1)], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        if torch.is_grad_enabled():
+            raise RuntimeError("likelihood has no gradient of its gradient: take it of log_softmax")
+        logs, wanted = ctx.saved_tensors
+        own, mean = grad_outputs[0].split(1, -1)
+        found = logs.exp().mul_(-own - mean).add_(mean / logs.shape[1])
+        return found.scatter_add_(1, wanted[:, None], own).to(ctx.type), None
 
 
 def forced(ys: Ragged, start: int, end: int) -> tuple[Ragged, Ragged]:
