@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 8
+#define ELMAN_ABI 9
 #define ELMAN_API __attribute__((visibility("default")))
 
 /* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
@@ -51,6 +51,7 @@ typedef struct {
 
 typedef struct {
   int32_t cell, type, directions, threads, keep;
+  int32_t need_initial; /* backward only: the gradient of the initial states; without, grad_initial is but memory */
   int64_t batch, rows, input, hidden, output_stride, grad_stride;
   const int64_t* offsets;
   const void* x;   /* rows × input */

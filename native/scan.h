@@ -76,7 +76,7 @@ struct Walker {
       }
       if (team) team->meet();
     }
-    if (from > 0) return;
+    if (from > 0 || !scan.need_initial) return;
     for (int64_t group = first; group < last; ++group)
       backward_tiles<kInitial>(rows, 0, rows.longer_than(0), 0, group, group);
   }

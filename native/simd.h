@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace ELMAN_VARIANT {
 
@@ -60,6 +61,28 @@ template <class T>
 inline void store(T* to, Vec<T> value, int n) {
   if (__builtin_expect(n != kLanes<T>, 0)) return store_part(to, value, n);
   *reinterpret_cast<typename Simd<T>::Loose*>(to) = value;
+}
+
+// What was in a row of a square of numbers is in its column afterwards: rows are dealt together, those of the first
+// half with those of the second, as often as it takes until each number has met all the others of its column.
+template <class T, size_t... I>
+inline void transpose(Vec<T>* square, std::index_sequence<I...>) {
+  constexpr int L = kLanes<T>;
+  for (int dealt = 1; dealt < L; dealt *= 2) {
+    Vec<T> next[L];
+#pragma GCC unroll 16
+    for (int i = 0; i < L / 2; ++i) {
+      const Vec<T> a = square[i], b = square[i + L / 2];
+      next[2 * i] = __builtin_shufflevector(a, b, (I % 2 * L + I / 2)...);
+      next[2 * i + 1] = __builtin_shufflevector(a, b, (I % 2 * L + L / 2 + I / 2)...);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < L; ++i) square[i] = next[i];
+  }
+}
+template <class T>
+inline void transpose(Vec<T>* square) {
+  transpose<T>(square, std::make_index_sequence<kLanes<T>>());
 }
 
 // e^x - 1 = 2^n·(e^r - 1) + (2^n - 1) with x = n·ln 2 + r, |r| <= ln 2 / 2; the series of e^r - 1 ends where

@@ -77,7 +77,7 @@ struct Layer {
   elman_scan call(bool backward) {
     elman_scan scan{};
     scan.cell = cell, scan.type = sizeof(T) == 4 ? ELMAN_FLOAT32 : ELMAN_FLOAT64, scan.directions = ways;
-    scan.threads = threads, scan.keep = 1, scan.batch = batch, scan.rows = rows, scan.input = input;
+    scan.threads = threads, scan.keep = scan.need_initial = 1, scan.batch = batch, scan.rows = rows, scan.input = input;
     scan.hidden = hidden, scan.output_stride = scan.grad_stride = ways * hidden;
     scan.offsets = offsets.data(), scan.x = x.data(), scan.grad_x = backward ? grad_x.data() : nullptr;
     for (int d = 0; d < ways; ++d) {
@@ -128,12 +128,25 @@ struct Layer {
     const elman_scan scan = call(true);
     expect(elman_backward(&scan) == ELMAN_OK, "a backward pass runs");
   }
+
+  // The same gradients of the weights where nobody asks for those of the initial states.
+  void begin_with_nothing() {
+    backward();
+    const Many before = way[0].grad_hh;
+    for (Way& one : way)
+      for (Many& grad : one.grad_initial) std::fill(grad.begin(), grad.end(), T(0));
+    elman_scan scan = call(true);
+    scan.need_initial = 0;
+    std::fill(way[0].grad_hh.begin(), way[0].grad_hh.end(), T(0));
+    expect(elman_backward(&scan) == ELMAN_OK, "a backward pass to no initial state runs");
+    expect(way[0].grad_hh == before, std::string(kNames[cell]) + ", the initial states are not asked for");
+  }
 };
 
 // A few derivatives of each kind, by finite differences.
 void gradients(int cell, int ways, int threads, int64_t input, int64_t hidden, const std::vector<int64_t>& lengths) {
   Layer<double> layer(cell, ways, threads, input, hidden, lengths);
-  layer.total(), layer.forget(), layer.total(), layer.backward();
+  layer.total(), layer.forget(), layer.total(), layer.begin_with_nothing(), layer.backward();
   const auto check = [&](std::vector<double>& values, const std::vector<double>& grads, const char* what) {
     for (int n = 0; n < 2 && !values.empty(); ++n) {
       const size_t at = numbers() % values.size();

@@ -50,17 +50,19 @@ struct Panels {
 // For h·Wᵀ: panel[k][block][unit] = W[block·hidden + unit][k], zero beyond the last unit.
 template <class T>
 void pack_forward(const T* weight, T* panel, int64_t group, int64_t hidden, int64_t depth, int blocks, int wide) {
-  const int64_t units = static_cast<int64_t>(wide) * kLanes<T>, width = units * blocks;
+  constexpr int64_t L = kLanes<T>;
+  const int64_t units = wide * L, width = units * blocks;
   panel += group * depth * width;
-  for (int64_t from = 0; from < depth; from += 16) {  // so that what is written stays in the cache
-    const int64_t to = std::min<int64_t>(from + 16, depth);
-    for (int block = 0; block < blocks; ++block)
-      for (int64_t j = 0; j < units; ++j) {
-        const int64_t unit = group * units + j;
-        T* out = panel + from * width + block * units + j;
-        const T* in = weight + (block * hidden + unit) * depth;
-        for (int64_t k = from; k < to; ++k, out += width) *out = unit < hidden ? in[k] : T(0);
-      }
+  for (int64_t column = 0; column < width; column += L) {
+    const int64_t unit = group * units + column % units, row = column / units * hidden + unit;
+    for (int64_t k = 0; k < depth; k += L) {
+      const int n = static_cast<int>(std::min(L, depth - k));
+      Vec<T> square[L];
+      for (int64_t j = 0; j < L; ++j)
+        square[j] = unit + j < hidden ? load(weight + (row + j) * depth + k, n) : Vec<T>{};
+      transpose<T>(square);
+      for (int j = 0; j < n; ++j) store(panel + (k + j) * width + column, square[j], static_cast<int>(L));
+    }
   }
 }
 

@@ -66,6 +66,28 @@ def test_gradients_of_gradients(name: str, reverse: bool) -> None:
 
 
 @every_cell
+@pytest.mark.parametrize("hidden", [1, 17, 40])
+def test_no_state_is_a_state_of_zeros(name: str, hidden: int) -> None:
+    """To the bit, with all gradients, and those of gradients; what is not multiplied is nothing."""
+    torch.manual_seed(0)
+    layer, xs = Recurrent(name, 3, hidden, bidirectional=True), batch_of(3)
+    scales = [torch.randn(len(xs.values), 2 * hidden), torch.randn(2, len(xs), hidden)]
+    leaves = [xs.values.requires_grad_(), *layer.parameters()]
+
+    def run(state: Any) -> list[Tensor]:
+        found = layer(xs, state)
+        results = [found.outputs.values, *found.final]
+        total = sum((one * scales[n > 0]).sum() for n, one in enumerate(results))
+        plain = torch.autograd.grad(total, leaves, retain_graph=True)  # pyright: ignore[reportArgumentType]
+        first = torch.autograd.grad(total, leaves, create_graph=True)  # pyright: ignore[reportArgumentType]
+        second = torch.autograd.grad(sum(one.square().sum() for one in first), leaves)  # pyright: ignore[reportArgumentType]
+        return [*results, *plain, *second]
+
+    for ours, theirs in zip(run(None), run(layer.start(len(xs))), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@every_cell
 def test_a_graph_that_is_kept_works_twice(name: str) -> None:
     layer, xs = Recurrent(name, 3, 4, bidirectional=True), batch_of(3)
     total = layer(xs).outputs.values.square().sum()
@@ -96,6 +118,7 @@ def arguments(name: str, **changes: Any) -> list[Any]:
 @pytest.mark.parametrize("name", STANDARD)
 def test_the_operator_keeps_torchs_contract(name: str) -> None:
     torch.library.opcheck(torch.ops.elman.recurrent.default, arguments(name))
+    torch.library.opcheck(torch.ops.elman.recurrent.default, arguments(name, initial=[]))
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -275,7 +298,7 @@ def test_ten_thousand_steps_leak_nothing(name: str) -> None:
         ({"offsets": torch.tensor([0, 25])}, ShapeError),
         ({"offsets": torch.tensor([0.0, 25.0])}, ShapeError),
         ({"initial": [torch.randn(1, 5, 3)]}, ShapeError),
-        ({"initial": []}, ShapeError),
+        ({"initial": [torch.randn(1, 5, 4)] * 2}, ShapeError),
         ({"initial": [torch.randn(1, 5, 4, dtype=torch.float64)]}, ShapeError),
         ({"weights": []}, ShapeError),
         (

@@ -26,6 +26,7 @@ class Cell(ABC):
         states: what is carried from step to step, the output first.
         blocks: what the weights compute, in the order of their rows.
         gates: those of the blocks that open and shut, between 0 and 1.
+        weights: the tensors that an object was made of, by name, in torch's order.
 
     Shapes, with `blocks` the number of names in `blocks`:
         weight_ih: `blocks*hidden input`      weight_hh: `blocks*hidden hidden`
@@ -45,6 +46,8 @@ class Cell(ABC):
     ) -> None:
         self.weight_ih, self.weight_hh = weight_ih, weight_hh
         self.bias_ih, self.bias_hh = bias_ih, bias_hh
+        every = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias_ih": bias_ih, "bias_hh": bias_hh}
+        self.weights = {name: one for name, one in every.items() if one is not None}
         self.input_size, self.hidden_size = weight_ih.shape[1], weight_hh.shape[1]
 
     @classmethod
@@ -91,12 +94,6 @@ class Cell(ABC):
         """The next state and the blocks by name, from one step's projection and the state before."""
 
     @property
-    def weights(self) -> dict[str, Tensor]:
-        """The tensors it was made of, by name, in torch's order."""
-        every = {name: getattr(self, name) for name in self.shapes(1, 1)}
-        return {name: one for name, one in every.items() if one is not None}
-
-    @property
     def widths(self) -> tuple[int, ...]:
         """The features of each state, in the order of `states`: `hidden_size`, all of them."""
         return (self.hidden_size,) * len(self.states)
@@ -133,6 +130,7 @@ class LinearCell(Cell):
 
     def __init__(self, weight_ih: Tensor, bias_ih: Tensor | None = None) -> None:
         self.weight_ih, self.bias_ih, self.bias_hh = weight_ih, bias_ih, None
+        self.weights = {"weight_ih": weight_ih} | ({} if bias_ih is None else {"bias_ih": bias_ih})
         self.input_size, self.hidden_size = weight_ih.shape[1], weight_ih.shape[0] // len(self.blocks)
 
     @classmethod

@@ -107,9 +107,8 @@ class Recurrent(nn.Module):
 
     def forward(self, xs: Ragged, state: State | None = None, record: Sequence[str] = ()) -> Scan:
         """Run the stack. What is recorded comes back as `name_l0`, `name_l0_reverse`, ..."""
-        if state is None:
-            state = self.start(xs.batch_size)
-        self._check_state(state, xs.batch_size)
+        if state is not None:
+            self._check_state(state, xs.batch_size)
         finals: list[State] = []
         trace: dict[str, Ragged] = {}
         for layer in range(self.num_layers):
@@ -118,7 +117,8 @@ class Recurrent(nn.Module):
             suffixes = self._suffixes(layer)
             places = slice(layer * self.directions, (layer + 1) * self.directions)
             bound = [self._bound(suffix) for suffix in suffixes]
-            result = scan_layer(bound, xs, tuple(one[places] for one in state), record)
+            own = None if state is None else tuple(one[places] for one in state)
+            result = scan_layer(bound, xs, own, record)
             xs = result.outputs
             finals.append(result.final)
             for name, values in result.trace.items():

@@ -43,7 +43,7 @@ class ProjectedLSTM(Cell):
         weight_hr: Tensor,
     ) -> None:
         super().__init__(weight_ih, weight_hh, bias_ih, bias_hh)
-        self.weight_hr = weight_hr
+        self.weight_hr = self.weights["weight_hr"] = weight_hr
 
     @classmethod
     def shapes(

@@ -84,11 +84,7 @@ class _Layers(Recurrent):
         weight = next(self.parameters(), None)  # None in a replica of torch.nn.DataParallel
         if weight is not None:
             self._check_format("an input", values, weight.dtype)
-        if hx is None:
-            state = tuple(values.new_zeros(shape) for shape in self._state_shapes(len(form.xs)))
-        else:
-            state = self._given(hx, form)
-        result = super().forward(form.xs, state)
+        result = super().forward(form.xs, None if hx is None else self._given(hx, form))
         final = tuple(one.squeeze(1) for one in result.final) if form.single else result.final
         return form.back(result.outputs), final
 

@@ -86,22 +86,24 @@ def scan(
     >>> result.outputs.values.shape, result.final[0].shape
     (torch.Size([4, 4]), torch.Size([2, 4]))
     """
-    state = cell.start(xs.batch_size) if state is None else state
-    result = _run([cell], xs, tuple(one[None] for one in state), reverse=reverse, record=record)
+    given = None if state is None else tuple(one[None] for one in state)
+    result = _run([cell], xs, given, reverse=reverse, record=record)
     trace = {name.removesuffix(".0"): values for name, values in result.trace.items()}
     return Scan(result.outputs, tuple(one[0] for one in result.final), trace)
 
 
-def scan_layer(cells: Sequence[Cell], xs: Ragged, state: State, record: Sequence[str] = ()) -> Scan:
+def scan_layer(
+    cells: Sequence[Cell], xs: Ragged, state: State | None = None, record: Sequence[str] = ()
+) -> Scan:
     """One layer: the first cell reads forwards, the second, if there is one, backwards.
 
     Shapes:
-        state, final: `directions batch hidden`, one for each name in `Cell.states`.
+        state, final: `directions batch hidden`, one for each name in `Cell.states`; zeros if None.
         outputs: `steps directions*hidden`, joined. trace: `name.0`, `name.1`, by direction.
 
     >>> from elman.cells.rnn import RNN
     >>> cells = [RNN(torch.randn(4, 2), torch.randn(4, 4)) for _ in range(2)]
-    >>> scan_layer(cells, Ragged.of([torch.ones(3, 2)]), (torch.zeros(2, 1, 4),)).outputs.values.shape
+    >>> scan_layer(cells, Ragged.of([torch.ones(3, 2)])).outputs.values.shape
     torch.Size([3, 8])
     """
     return _run(cells, xs, state, reverse=False, record=record)
@@ -136,17 +138,20 @@ def may_step(cells: Sequence[Cell], x: Tensor, state: State) -> bool:
 
 
 def _run(
-    cells: Sequence[Cell], xs: Ragged, state: State, *, reverse: bool, record: Sequence[str]
+    cells: Sequence[Cell], xs: Ragged, state: State | None, *, reverse: bool, record: Sequence[str]
 ) -> Scan:
     for cell in cells:
         _check(cell, xs, record)
-    _check_state(cells, xs, state)
+    if state is not None:
+        _check_state(cells, xs, state)
     record = tuple(record)
     by = _backend(cells, xs, record)
-    if by == "torch":
-        return vendor.run(cells, xs, state, reverse=reverse)
     if by == "native" and not isinstance(cells[0], LinearCell):
         return native.run(cells, xs, state, reverse=reverse, record=record)
+    if state is None:
+        state = tuple(torch.stack([one] * len(cells)) for one in cells[0].start(xs.batch_size))
+    if by == "torch":
+        return vendor.run(cells, xs, state, reverse=reverse)
     results = []
     for n, cell in enumerate(cells):
         own, back = tuple(one[n] for one in state), reverse or n == 1
@@ -167,7 +172,8 @@ def _run(
 def _backend(cells: Sequence[Cell], xs: Ragged, record: tuple[str, ...]) -> str:
     """The backend that was asked for, or else the fastest that can."""
     wanted = _asked()
-    if wanted == "torch" or (wanted == "auto" and vendor.fits(cells, xs)):
+    on_gpu = vendor.fits(cells, xs)
+    if wanted == "torch" or (wanted == "auto" and on_gpu):
         obstacle = vendor.obstacle(cells, record)
     elif wanted != "reference":
         obstacle = native.obstacle(cells, xs)
@@ -184,11 +190,13 @@ def _backend(cells: Sequence[Cell], xs: Ragged, record: tuple[str, ...]) -> str:
         _say_once(obstacle)
     if obstacle is not None:
         return "reference"
-    return "torch" if vendor.fits(cells, xs) else "native"
+    return "torch" if on_gpu else "native"
 
 
 def _check(cell: Cell, xs: Ragged, record: Sequence[str]) -> None:
     cell.check(xs.values)
+    if not record:
+        return
     known = {*cell.blocks, *cell.states}
     if unknown := [name for name in record if name not in known]:
         raise SettingsError(

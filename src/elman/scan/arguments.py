@@ -21,13 +21,16 @@ def check_layer(
     *,
     bias: bool,
 ) -> None:
-    """Raise a ShapeError where a layer's tensors do not fit its cell or one another."""
+    """Raise a ShapeError where a layer's tensors do not fit its cell or one another.
+
+    There may be no initial state at all, which is one of zeros.
+    """
     each = 4 if bias else 2
     ways, hidden = len(weights) // each, weights[1].shape[-1] if len(weights) > 1 else 0
     tensors = [*weights, *initial]
     found = [tuple(one.shape) for one in tensors]
     wanted: list[Any] = list(kind.shapes(x.shape[-1], hidden, bias=bias).values()) * ways
-    wanted += [(ways, offsets.shape[0] - 1, hidden)] * len(kind.states)
+    wanted += [(ways, offsets.shape[0] - 1, hidden)] * (len(kind.states) if initial else 0)
     if (
         ways not in (1, 2)
         or found != wanted

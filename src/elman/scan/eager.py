@@ -42,18 +42,16 @@ class Differentiable(torch.autograd.Function):
     (cell, bias, reverse), the number of weights, x, offsets, the weights, the initial states.
     """
 
+    # Not with setup_context, for which torch would look up the signature each time.
     @staticmethod
-    def forward(*given: Any) -> Any:
-        (ahead, _, _), settings, weights, x, offsets, *rest = given
-        return ahead(x, offsets, rest[:weights], rest[weights:], *settings, True)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        (_, *ctx.back), ctx.settings, ctx.weights, x, offsets, *rest = inputs
-        outputs, _, c, gates, memory, inside = output
+    def forward(ctx: Any, *given: Any) -> Any:
+        (ahead, *ctx.back), ctx.settings, ctx.weights, x, offsets, *rest = given
+        found = ahead(x, offsets, rest[: ctx.weights], rest[ctx.weights :], *ctx.settings, True)
+        outputs, _, c, gates, memory, inside = found
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(gates, memory, inside, *(() if ctx.settings[0] == "lstm" else (c,)))
         ctx.save_for_backward(x, offsets, outputs, gates, memory, inside, *rest)
+        return found
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:

@@ -17,7 +17,7 @@ import torch  # first: it opens the OpenMP runtime that the library is to share
 
 from elman.errors import BackendError
 
-ABI = 8
+ABI = 9
 _FAULTS = {
     1: "an argument is missing or out of range",
     2: "the offsets do not describe the rows",
@@ -60,6 +60,7 @@ class Call(Structure):
         ("directions", c_int32),
         ("threads", c_int32),
         ("keep", c_int32),
+        ("need_initial", c_int32),
         ("batch", c_int64),
         ("rows", c_int64),
         ("input", c_int64),

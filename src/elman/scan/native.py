@@ -49,13 +49,16 @@ def obstacle(cells: Sequence[Cell], xs: Ragged) -> str | None:
 
 
 def run(
-    cells: Sequence[Cell], xs: Ragged, state: State, *, reverse: bool, record: tuple[str, ...]
+    cells: Sequence[Cell], xs: Ragged, state: State | None, *, reverse: bool, record: tuple[str, ...]
 ) -> Scan:
-    """One layer: outputs joined, the final states `directions batch hidden`, and what was recorded."""
+    """One layer: outputs joined, the final states `directions batch hidden`, and what was recorded.
+
+    Without a state it begins with zeros, and neither multiplies by them nor asks for their gradient.
+    """
     name, bias = _NAMES[type(cells[0])], cells[0].bias_ih is not None
     weights = [one for cell in cells for one in cell.weights.values()]
     x = xs.values.to(weights[0].dtype)
-    state = tuple(one.to(x.dtype) for one in state)
+    state = tuple(one.to(x.dtype) for one in state or ())
     wanted = _differentiable(x, *weights, *state)
     keep, settings = bool(record) or wanted, (name, bias, reverse)
     if not eager.unwatched([x, xs.offsets, *weights, *state]):
@@ -107,7 +110,8 @@ class _Layer:
         *,
         bias: bool,
     ) -> None:
-        arguments.check_layer(x, offsets, weights, initial, _CELLS[cell], bias=bias)
+        self.kind = _CELLS[cell]
+        arguments.check_layer(x, offsets, weights, initial, self.kind, bias=bias)
         each = 4 if bias else 2
         self.parts = [weights[n : n + each] for n in range(0, len(weights), each)]
         self.hidden = weights[1].shape[1]
@@ -137,6 +141,8 @@ class _Layer:
 
 
 def _at(tensor: Tensor, number: int = 0) -> int:
+    if not number:
+        return tensor.data_ptr()
     return tensor.data_ptr() + number * tensor.stride(0) * tensor.element_size()
 
 
@@ -214,18 +220,20 @@ def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
     x, offsets, weights, initial = x.contiguous(), offsets.contiguous(), _dense(weights), _dense(initial)
     layer = _Layer(x, offsets, weights, initial, cell, bias=bias)
     call = layer.call(x, offsets, initial, outputs, reverse=reverse)
-    finals = [grad_h, grad_c][: len(initial)]
+    call.need_initial = bool(initial)
     # What comes in is the gradient of the final state; what comes out is that of the initial one.
     states = [
-        torch.zeros_like(one) if final is None else final.clone(memory_format=torch.contiguous_format)
-        for one, final in zip(initial, finals, strict=True)
+        x.new_zeros(layer.directions, layer.batch, layer.hidden)
+        if final is None
+        else final.clone(memory_format=torch.contiguous_format)
+        for final in (grad_h, grad_c)[: len(layer.kind.states)]
     ]
     if grad_outputs is not None:
         grad_outputs = grad_outputs.contiguous()
         call.grad_stride = layer.width
     grad_x = lent.empty(x, *(x.shape if need_x else (0,)))
     call.grad_x = grad_x.data_ptr() if need_x else None
-    found = [torch.empty_like(one) for one in weights]
+    found = [lent.empty(one, *one.shape) for one in weights]
     each = len(layer.parts[0])
     for n in range(layer.directions):
         way, own = call.direction[n], found[n * each : (n + 1) * each]
@@ -242,7 +250,7 @@ def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
         if grad_outputs is not None:
             way.grad_outputs = grad_outputs.data_ptr() + n * layer.hidden * x.element_size()
     library.run("elman_backward", call)
-    return [grad_x, *states, *found]
+    return [grad_x, *states[: len(initial)], *found]
 
 
 def _fake_backward(*arguments: Any) -> list[Tensor]:

@@ -73,11 +73,11 @@ def _layer(
     """Outputs, and the final states, of the layer."""
     cell, bias, reverse = settings
     results = []
-    for n, part in enumerate(_split(weights, [4 if bias else 2] * initial[0].shape[0])):
-        state = tuple(one[n] for one in initial)
+    each, xs = 4 if bias else 2, Ragged(x, offsets)
+    for n, part in enumerate(_split(weights, [each] * (len(weights) // each))):
+        own = cells[cell](*part)
+        state = tuple(one[n] for one in initial) or own.start(xs.batch_size)
         backwards = reverse or n == 1
-        results.append(
-            reference.run(cells[cell](*part), Ragged(x, offsets), state, reverse=backwards, record=())
-        )
+        results.append(reference.run(own, xs, state, reverse=backwards, record=()))
     finals = [torch.stack(one) for one in zip(*(one.final for one in results), strict=True)]
     return [torch.cat([one.outputs.values for one in results], -1), *finals]

@@ -60,5 +60,4 @@ def run(cells: Sequence[Cell], xs: Ragged, state: State, *, reverse: bool) -> Sc
 
 def fits(cells: Sequence[Cell], xs: Ragged) -> bool:
     """Whether this is where the vendor's kernels are the fast ones."""
-    tensors: list[Tensor] = [xs.values, *(one for cell in cells for one in cell.weights.values())]
-    return all(one.device.type == "cuda" for one in tensors)
+    return xs.values.is_cuda and all(one.is_cuda for cell in cells for one in cell.weights.values())
