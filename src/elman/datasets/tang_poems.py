@@ -40,7 +40,7 @@ class TangPoems(Dataset):
         "全唐詩, compiled in 1705; chinese-poetry, https://github.com/chinese-poetry/chinese-poetry"
     )
     fields: ClassVar = {"text": "text"}
-    settings: ClassVar = {"generator": {"hidden_size": 256, "head": "adaptive", "epochs": 3}}
+    settings: ClassVar = {"generator": {"hidden_size": 256, "head": "adaptive", "epochs": 8}}
     sources: ClassVar = {
         "poems": Source(
             url=ADDRESS.format(0),
