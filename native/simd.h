@@ -6,6 +6,16 @@
 #include <cstdint>
 #include <cstring>
 #include <utility>
+#if defined(__AVX512F__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"  // GCC 12 takes what its header leaves undefined for a mistake
+#include <immintrin.h>
+#pragma GCC diagnostic pop
+#endif
+
+#ifndef __has_builtin
+#define __has_builtin(name) 0
+#endif
 
 namespace ELMAN_VARIANT {
 
@@ -68,6 +78,7 @@ inline void store(T* to, Vec<T> value, int n) {
 template <class T, size_t... I>
 inline void transpose(Vec<T>* square, std::index_sequence<I...>) {
   constexpr int L = kLanes<T>;
+#if __has_builtin(__builtin_shufflevector)
   for (int dealt = 1; dealt < L; dealt *= 2) {
     Vec<T> next[L];
 #pragma GCC unroll 16
@@ -79,37 +90,51 @@ inline void transpose(Vec<T>* square, std::index_sequence<I...>) {
 #pragma GCC unroll 16
     for (int i = 0; i < L; ++i) square[i] = next[i];
   }
+#else  // GCC before 12
+  for (int i = 0; i < L; ++i)
+    for (int j = 0; j < i; ++j) {
+      const T one = square[i][j];
+      square[i][j] = square[j][i], square[j][i] = one;
+    }
+#endif
 }
 template <class T>
 inline void transpose(Vec<T>* square) {
   transpose<T>(square, std::make_index_sequence<kLanes<T>>());
 }
 
-// e^x - 1 = 2^n·(e^r - 1) + (2^n - 1) with x = n·ln 2 + r, |r| <= ln 2 / 2; the series of e^r - 1 ends where
-// the next term is below 1e-8. It keeps its relative accuracy at zero, and NaN stays NaN.
-inline Vec<float> expm1(Vec<float> x) {
-  using I = Simd<float>::I;
-  const float top = 88.0f, bottom = -87.0f, magic = 12582912.0f;  // 1.5·2^23: adding it rounds
-  x = x > top ? Vec<float>{} + top : x;
-  x = x < bottom ? Vec<float>{} + bottom : x;
-  Vec<float> shifted = x * 1.44269504f + magic;
-  Vec<float> n = shifted - magic;
-  I exponent = reinterpret_cast<I>(shifted) - 0x4B400000;
-  Vec<float> power = reinterpret_cast<Vec<float>>((exponent + 127) << 23);
-  Vec<float> r = x - n * 0.693359375f;
-  r = r + n * 2.12194440e-4f;
-  Vec<float> p = r * (1.0f / 5040) + 1.0f / 720;
-  p = p * r + 1.0f / 120;
-  p = p * r + 1.0f / 24;
-  p = p * r + 1.0f / 6;
-  p = p * r + 0.5f;
-  p = p * r * r + r;
-  return power * p + (power - 1.0f);
+// x = n·ln 2 + r with a whole n and |r| <= ln 2 / 2, and 2^n. NaN stays NaN; beyond ±limit, x is taken for the limit.
+struct Parts {
+  Vec<float> r, power;
+};
+inline Parts parts(Vec<float> x, float limit) {
+  const Vec<float> most = Vec<float>{} + limit;
+#if defined(__AVX512F__)
+  x = reinterpret_cast<Vec<float>>(_mm512_min_ps((__m512)most, _mm512_max_ps((__m512)-most, (__m512)x)));
+  const Vec<float> n = reinterpret_cast<Vec<float>>(_mm512_roundscale_ps((__m512)(x * 1.44269504f), 0));
+  const Vec<float> power = reinterpret_cast<Vec<float>>(_mm512_scalef_ps(_mm512_set1_ps(1.0f), (__m512)n));
+#else
+  x = x > limit ? most : x;
+  x = x < -limit ? -most : x;
+  const Vec<float> shifted = x * 1.44269504f + 12582912.0f;  // 1.5·2^23: adding it rounds
+  const Vec<float> n = shifted - 12582912.0f;
+  const auto exponent = reinterpret_cast<Simd<float>::I>(shifted) - (0x4B400000 - 127);
+  const Vec<float> power = reinterpret_cast<Vec<float>>(exponent << 23);
+#endif
+  return {(x - n * 0.693359375f) + n * 2.12194440e-4f, power};
 }
-inline Vec<float> sigmoid(Vec<float> x) { return 1.0f / (2.0f + expm1(-x)); }
+// (e^r - 1 - r) / r²: the polynomial of its degree with the least relative error of e^r - 1, which is below 2e-8.
+inline Vec<float> series(Vec<float> r) {
+  return (((r * 1.3882520e-3f + 8.3665205e-3f) * r + 4.1667201e-2f) * r + 1.6666543e-1f) * r + 4.9999997e-1f;
+}
+inline Vec<float> sigmoid(Vec<float> x) {
+  const Parts of = parts(-x, 87.0f);
+  return 1.0f / (1.0f + of.power * ((series(of.r) * of.r + 1.0f) * of.r + 1.0f));
+}
+// By way of e^2x - 1, which keeps its relative accuracy at zero; beyond ±10 it is ±1.
 inline Vec<float> tanh(Vec<float> x) {
-  x = x > 20.0f ? Vec<float>{} + 20.0f : x;
-  Vec<float> e = expm1(x + x);
+  const Parts of = parts(x + x, 20.0f);
+  const Vec<float> e = of.power * (series(of.r) * (of.r * of.r) + of.r) + (of.power - 1.0f);
   return e / (e + 2.0f);
 }
 

@@ -41,7 +41,7 @@ class Sigmorphon2021Eng(Dataset):
             "target_tokenizer": "spaces",
             "embedding_size": 128,
             "target_embedding_size": 128,
-            "epochs": 15,
+            "epochs": 28,
             "batch_size": 64,
             "learning_rate": 2e-3,
             "length_penalty": 0.0,
