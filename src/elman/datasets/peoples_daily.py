@@ -36,7 +36,7 @@ class PeoplesDaily(Dataset):
     fields: ClassVar = {"tokens": "tokens", "tags": "tags"}
     settings: ClassVar = {
         "tagger": {
-            **{"num_layers": 1, "epochs": 8, "batch_size": 32},
+            **{"num_layers": 1, "epochs": 12, "batch_size": 32},
             **{"learning_rate": 2e-3, "ensemble": 2},
         }
     }
