@@ -83,7 +83,7 @@ def likelihood(logits: Tensor, wanted: Tensor) -> Tensor:
 
 
 class _Likelihood(torch.autograd.Function):
-    """The gradient in two passes over `steps vocabulary`, which is most of what a small writer moves.
+    """The gradient in one matrix `steps vocabulary`, which is most of what a small writer moves.
 
     With L = log softmax(logits), a and b the gradients of L[wanted] and of the mean of L over V tokens:
 
