@@ -102,11 +102,13 @@ constexpr int64_t kTiles = 8;
 template <class T>
 constexpr int64_t kApart = kDeep * kTall + kLanes<T>;
 
-// What `sums_product` needs for itself, in numbers.
+// What `sums_panels` of so many columns and `pack_left` fill, in numbers.
 template <class T>
-int64_t sums_memory(int64_t columns) {
-  return kDeep * pieces(columns, kColumns<T>) * kColumns<T> + kTiles * kApart<T>;
+int64_t sums_size(int64_t columns) {
+  return kDeep * pieces(columns, kColumns<T>) * kColumns<T>;
 }
+template <class T>
+constexpr int64_t kLeftSize = kTiles * kApart<T>;
 
 // Some columns of A in tiles: left[tile][k][m] = A[k][tile·kTall + m].
 template <class T>
@@ -127,35 +129,26 @@ void pack_left(const T* a, int64_t a_stride, int64_t deep, int64_t columns, T* l
   }
 }
 
-// C[i][j] = Σ_r A[r][i]·row(r)[j] for the columns i from … to of A: a gradient of weights. `row(r)` may be
-// null, for zeros.
+// Some rows in panels: panel[k][j] = row(k)[j]. A row may be null, for zeros.
 template <class T, class Row>
-void sums_product(const T* a, int64_t a_stride, int64_t rows, Row row, int64_t columns, T* c, int64_t from, int64_t to,
-                  T* memory) {
-  T* const left = memory + kDeep * pieces(columns, kColumns<T>) * kColumns<T>;
-  if (rows == 0 && to > from) std::memset(static_cast<void*>(c + from * columns), 0, (to - from) * columns * sizeof(T));
-  for (int64_t r = 0; r < rows; r += kDeep) {
-    const int64_t deep = std::min(kDeep, rows - r);
-    for (int64_t k = 0; k < deep; ++k) {
-      const T* b = row(r + k);
-      for (int64_t j = 0; j < columns; j += kColumns<T>) {
-        T* panel = memory + j * kDeep + k * kColumns<T>;
-        for (int v = 0; v < kWide; ++v) {
-          const int n = static_cast<int>(std::min<int64_t>(kLanes<T>, columns - j - v * kLanes<T>));
-          *reinterpret_cast<Vec<T>*>(panel + v * kLanes<T>) =
-              b && n > 0 ? load(b + j + v * kLanes<T>, n) : Vec<T>{};
-        }
-      }
-    }
-    for (int64_t i = from; i < to; i += kTiles * kTall) {
-      const int64_t end = std::min(i + kTiles * kTall, to);
-      pack_left(a + r * a_stride + i, a_stride, deep, end - i, left);
-      for (int64_t j = 0; j < columns; j += kColumns<T>)
-        for (int64_t m = i; m < end; m += kTall)
-          tile_of<T, kTall, kTall>(end - m, left + (m - i) / kTall * kApart<T>, int64_t{0}, deep, memory + j * kDeep,
-                                   static_cast<const T*>(nullptr), r > 0, c + m * columns + j, columns, columns - j);
+void sums_panels(int64_t deep, const Row& row, int64_t columns, T* panels) {
+  for (int64_t k = 0; k < deep; ++k) {
+    const T* b = row(k);
+    for (int64_t j = 0; j < pieces(columns, kColumns<T>) * kColumns<T>; j += kLanes<T>) {
+      const int n = static_cast<int>(std::min<int64_t>(kLanes<T>, columns - j));
+      T* to = panels + j / kColumns<T> * kColumns<T> * kDeep + k * kColumns<T> + j % kColumns<T>;
+      *reinterpret_cast<Vec<T>*>(to) = b && n > 0 ? load(b + j, n) : Vec<T>{};
     }
   }
+}
+
+// C[m][j] = (C if `more`) + Σ_k left[k][m]·panel[k][j] for some rows, kTiles tiles at most.
+template <class T>
+void sums_product(int64_t deep, const T* left, int64_t rows, const T* panels, int64_t columns, bool more, T* c) {
+  for (int64_t j = 0; j < columns; j += kColumns<T>)
+    for (int64_t m = 0; m < rows; m += kTall)
+      tile_of<T, kTall, kTall>(rows - m, left + m / kTall * kApart<T>, int64_t{0}, deep, panels + j * kDeep,
+                               static_cast<const T*>(nullptr), more, c + m * columns + j, columns, columns - j);
 }
 
 }  // namespace ELMAN_VARIANT

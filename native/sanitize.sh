@@ -19,7 +19,7 @@ compile() {
   objects+=("$scratch/$name.o")
   g++ "${flags[@]}" "$@" -c -o "$scratch/$name.o" &
 }
-compile baseline -DELMAN_VARIANT=baseline variant.cpp
+compile baseline -DELMAN_VARIANT=baseline -DELMAN_NO_SHUFFLE variant.cpp
 case $(uname -m) in
   x86_64 | amd64)
     compile avx2 -DELMAN_VARIANT=avx2 -mavx2 -mfma variant.cpp

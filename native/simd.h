@@ -78,7 +78,7 @@ inline void store(T* to, Vec<T> value, int n) {
 template <class T, size_t... I>
 inline void transpose(Vec<T>* square, std::index_sequence<I...>) {
   constexpr int L = kLanes<T>;
-#if __has_builtin(__builtin_shufflevector)
+#if __has_builtin(__builtin_shufflevector) && !defined(ELMAN_NO_SHUFFLE)
   for (int dealt = 1; dealt < L; dealt *= 2) {
     Vec<T> next[L];
 #pragma GCC unroll 16
@@ -90,7 +90,7 @@ inline void transpose(Vec<T>* square, std::index_sequence<I...>) {
 #pragma GCC unroll 16
     for (int i = 0; i < L; ++i) square[i] = next[i];
   }
-#else  // GCC before 12
+#else  // GCC before 12, and the kernel's own test of one variant
   for (int i = 0; i < L; ++i)
     for (int j = 0; j < i; ++j) {
       const T one = square[i][j];

@@ -34,7 +34,7 @@ struct Plan {
   const bool outer = !kBackward || scan.grad_x;
   // Of each thread: the sums of a direction and what rounding has lost of them, and a block of panels.
   const int64_t sum_size = Cell::kGradBlocks * hidden, kept = pieces(2 * sum_size, 16) * 16;
-  const int64_t block_size = pieces(sums_memory<T>(std::max(input, hidden)), 16) * 16;
+  const int64_t block_size = pieces(sums_size<T>(input) + sums_size<T>(hidden) + kLeftSize<T>, 16) * 16;
   // Multiples of 64 bytes, all of them.
   T *panels = nullptr, *outer_panels = nullptr, *sums = nullptr, *blocks = nullptr, *biases = nullptr;
 
@@ -107,16 +107,21 @@ struct Plan {
     }
   }
 
-  // dW_ih = dPᵀ·X and dW_hh = dPᵀ·H[t-1] of one direction: the rows of both that are this part's.
+  // dW_ih = dPᵀ·X and dW_hh = dPᵀ·H[t-1] of one direction: the rows of both that are this part's. They go together,
+  // because laying out dP takes as long as a seventh of a product.
   void weights(int d, int part, int parts, T* memory) const {
     const elman_direction& way = scan.direction[d];
     const int64_t tiles = pieces(projected, kTall), from = tiles * part / parts * kTall;
     const int64_t to = std::min(tiles * (part + 1) / parts * kTall, projected);
     const T* grads = static_cast<const T*>(way.grad_gates);
     const int64_t stride = Cell::kGradBlocks * hidden;
-    const T* x = static_cast<const T*>(scan.x);
-    sums_product<T>(grads, stride, scan.rows, [&](int64_t row) { return x + row * input; }, input,
-                    static_cast<T*>(way.grad_weight_ih), from, to, memory);
+    T *const x_panels = memory, *const h_panels = x_panels + sums_size<T>(input);
+    T* const left = h_panels + sums_size<T>(hidden);
+    T *const ih = static_cast<T*>(way.grad_weight_ih), *const hh = static_cast<T*>(way.grad_weight_hh);
+    if (scan.rows == 0) {
+      std::memset(static_cast<void*>(ih + from * input), 0, (to - from) * input * sizeof(T));
+      std::memset(static_cast<void*>(hh + from * hidden), 0, (to - from) * hidden * sizeof(T));
+    }
     const Way<T> on{way, hidden, scan.output_stride, scan.grad_stride, true};
     int64_t sequence = 0;
     const auto before = [&](int64_t row) {
@@ -125,12 +130,22 @@ struct Plan {
       const bool first = row == (way.reverse ? scan.offsets[sequence + 1] - 1 : scan.offsets[sequence]);
       return on.h_before(first ? -1 : way.reverse ? row + 1 : row - 1, sequence);
     };
-    T* out = static_cast<T*>(way.grad_weight_hh);
     // A block under a gate: its own gradient lies behind all the others.
     const int64_t plain = Cell::kInside < 0 ? projected : Cell::kInside * hidden;
-    if (from < plain) sums_product<T>(grads, stride, scan.rows, before, hidden, out, from, std::min(to, plain), memory);
-    if (to > plain)
-      sums_product<T>(grads + hidden, stride, scan.rows, before, hidden, out, std::max(from, plain), to, memory);
+    const int64_t step = (left - memory) * static_cast<int64_t>(sizeof(T)) > near() / 2 ? kDeep / 2 : kDeep;
+    for (int64_t r = 0; r < scan.rows; r += step) {
+      const int64_t deep = std::min(step, scan.rows - r);
+      sums_panels<T>(deep, [&](int64_t k) { return static_cast<const T*>(scan.x) + (r + k) * input; }, input, x_panels);
+      sums_panels<T>(deep, [&](int64_t k) { return before(r + k); }, hidden, h_panels);
+      for (int64_t i = from, end; i < to; i = end) {
+        end = std::min({i + kTiles * kTall, to, i < plain ? plain : to});
+        const T* const grad = grads + r * stride + i;
+        pack_left(grad, stride, deep, end - i, left);
+        sums_product<T>(deep, left, end - i, x_panels, input, r > 0, ih + i * input);
+        if (i >= plain) pack_left(grad + hidden, stride, deep, end - i, left);
+        sums_product<T>(deep, left, end - i, h_panels, hidden, r > 0, hh + i * hidden);
+      }
+    }
   }
 
   void finish_biases(int d) const {

@@ -31,7 +31,7 @@ _NUMBERS = {"rnn": 0, "rnn-relu": 1, "lstm": 2, "gru": 3}
 _NAMES = {cell: name for name, cell in _CELLS.items()}
 _TYPES = {torch.float32: 0, torch.float64: 1}
 
-NOT_BUILT = "the compiled library was not built"
+NOT_BUILT = "the compiled library was not built, or for another version of elman"
 
 
 def obstacle(cells: Sequence[Cell], xs: Ragged) -> str | None:
