@@ -31,10 +31,10 @@ With AVX-512 it is two cores of an Intel Xeon of the Sapphire Rapids kind, with 
 What is not here: with AVX2, any mean length but 30, and the steps of the present version, which two cores
 share. What was measured with AVX2 is of a version that had every page of a layer's memory made anew in each
 step; what grows with what is of an earlier one, on two cores of Zen 5. The whole step, the step at batch 1
-and fitting were measured when a call of a layer cost twice as much around the kernel, and all of this before the
-gradients of the gates were laid out once for both weights. Each table is of one
-run, and the machines are shared: the mean of the ragged layers was 4.25 and 4.05 in two runs of earlier
-versions, an hour apart, and is 4.32 now.
+and fitting were measured when a call of a layer cost twice as much around the kernel, and every table before
+the gradients of the gates were laid out once for both weights. Each is of one run, and the machines are
+shared: the mean of the ragged layers was 4.25 and 4.05 in two runs of earlier versions, an hour apart, and
+is 4.32 here.
 """
 
 TITLES = {

@@ -108,7 +108,7 @@ struct Plan {
   }
 
   // dW_ih = dPᵀ·X and dW_hh = dPᵀ·H[t-1] of one direction: the rows of both that are this part's. They go together,
-  // because laying out dP takes as long as a seventh of a product.
+  // because laying out dP takes a tenth to a sixth of a product, and the same one serves both.
   void weights(int d, int part, int parts, T* memory) const {
     const elman_direction& way = scan.direction[d];
     const int64_t tiles = pieces(projected, kTall), from = tiles * part / parts * kTall;

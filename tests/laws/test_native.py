@@ -44,6 +44,26 @@ def results(layer: Recurrent, xs: Ragged) -> list[Tensor]:
     return [found.outputs.values.detach(), *(one.detach() for one in found.final), *grads]
 
 
+# --- sums ---
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("width", [3, 1200])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sums_over_many_steps(name: str, width: int, dtype: torch.dtype) -> None:
+    """More steps than a product sums at once, and inputs too wide for the cache, which halve that."""
+    torch.manual_seed(0)
+    layer = Recurrent(name, width, 21, bidirectional=True).double()
+    xs = Ragged.of([torch.randn(length, width, dtype=torch.float64) for length in (290, 1, 300)])
+    with backend("reference"):
+        wanted = results(layer, xs)
+    with backend("native"):
+        found = results(layer.to(dtype), xs.with_values(xs.values.to(dtype)))
+    for one, other in zip(wanted, found, strict=True):
+        error = (one - other).abs().max() / one.abs().max()
+        assert error < (1e-4 if dtype is torch.float32 else 1e-12)
+
+
 # --- gradients of gradients ---
 
 
