@@ -84,7 +84,7 @@ def details(kind: str, rows: list[Row]) -> list[str]:
             cells = [
                 [
                     who,
-                    "not reached" if seconds is None else f"{seconds:.1f}",
+                    f"{seconds:.1f}",
                     over(row, who),
                     f"{max(one for _, one in row['curves'][who]):.4f}",
                 ]

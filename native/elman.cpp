@@ -152,6 +152,30 @@ int32_t check(const elman_stepper* on) {
   return ELMAN_OK;
 }
 
+int32_t check(const elman_adamw* on, bool move) {
+  if (!on || on->tensors < 0 || (on->tensors && !on->tensor)) return ELMAN_BAD_ARGUMENT;
+  for (int64_t t = 0; t < on->tensors; ++t) {
+    const elman_weights& one = on->tensor[t];
+    if (one.count < 0 || (one.count && (!one.grad || (move && (!one.weight || !one.m || !one.v)))))
+      return ELMAN_BAD_ARGUMENT;
+  }
+  return ELMAN_OK;
+}
+
+// Calls `job` with a copy that asks for no thread that is not there.
+template <class Job>
+int32_t weights(const elman_adamw* given, bool move, const Job& job) {
+  if (const int32_t status = check(given, move)) return status;
+  elman_adamw call = *given;
+  if (forked.load()) call.threads = 1;
+  try {
+    job(call);
+  } catch (const std::bad_alloc&) {
+    return ELMAN_NO_MEMORY;
+  }
+  return ELMAN_OK;
+}
+
 // Whether every row is one of the table.
 bool within(const int64_t* rows, int64_t count, int64_t table) {
   for (int64_t i = 0; i < count; ++i)
@@ -207,6 +231,13 @@ int64_t elman_sum_rows(int64_t count, int64_t width, int64_t table, const int64_
   }
   for (int64_t i = 0; i < found; ++i) places[distinct[i]] = 0;
   return found;
+}
+int32_t elman_norm(const elman_adamw* given, double* norm) {
+  if (!norm) return ELMAN_BAD_ARGUMENT;
+  return weights(given, false, [norm](const elman_adamw& on) { *norm = current().variant->norm(on); });
+}
+int32_t elman_move_weights(const elman_adamw* given) {
+  return weights(given, true, [](const elman_adamw& on) { current().variant->adamw(on); });
 }
 int32_t elman_step_check(const elman_stepper* stepper) { return check(stepper); }
 int32_t elman_step(const elman_stepper* stepper, const void* x) {

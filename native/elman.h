@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 9
+#define ELMAN_ABI 10
 #define ELMAN_API __attribute__((visibility("default")))
 
 /* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
@@ -115,7 +115,26 @@ typedef struct {
   float* reach;         /* by step, `step` + 1 of them: how far the momentum it leaves will have carried a row by now */
   float* decay;         /* by step, as many: the logarithm of what is left of a weight after all so far */
   double beta1, beta2, kept, size, eps; /* kept: 1 - rate·decay; size: of the step; with grads, eps is scaled */
+  double scale; /* what gradients are multiplied by */
 } elman_rows;
+
+/* A dense tensor under AdamW. Its norm asks only for the first two. */
+typedef struct {
+  int64_t count;
+  const float* grad;
+  float* weight;
+  float* m;
+  float* v;
+  double kept, size, eps; /* as those of rows: eps is scaled */
+} elman_weights;
+
+/* All of them together; `scale` is what gradients are multiplied by. */
+typedef struct {
+  int32_t threads;
+  int64_t tensors;
+  const elman_weights* tensor;
+  double beta1, beta2, scale;
+} elman_adamw;
 
 ELMAN_API int32_t elman_abi(void);
 ELMAN_API const char* elman_instructions(void); /* the instruction set in use: "avx512", "avx2", "baseline" */
@@ -132,6 +151,9 @@ ELMAN_API int32_t elman_move_rows(const elman_rows* rows);
  * is the table's, all 0, and left so. Returns how many rows there are, or less than 0 where one is not of the table. */
 ELMAN_API int64_t elman_sum_rows(int64_t count, int64_t width, int64_t table, const int64_t* rows, const float* grads,
                                  int32_t* places, int64_t* distinct, float* sums);
+/* The norm of all gradients together, and one step of all weights: the same for any number of threads. */
+ELMAN_API int32_t elman_norm(const elman_adamw* weights, double* norm);
+ELMAN_API int32_t elman_move_weights(const elman_adamw* weights);
 ELMAN_API int32_t elman_step_check(const elman_stepper* stepper);
 
 #ifdef __cplusplus

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "adamw.h"
 #include "elman.h"
 
 namespace ELMAN_VARIANT {
@@ -35,16 +36,9 @@ struct RowsMover {
 
   // One step of a row that is up to date with the step before it.
   void move(int64_t row, const float* grad) const {
-    const float beta1 = static_cast<float>(on.beta1), beta2 = static_cast<float>(on.beta2);
-    const float kept = static_cast<float>(on.kept), size = static_cast<float>(on.size);
-    const float eps = static_cast<float>(on.eps);
-    float *w = on.weight + row * on.width, *m = on.m + row * on.width, *v = on.v + row * on.width;
-    for (int64_t j = 0; j < on.width; ++j) {
-      const float g = grad[j];
-      m[j] += (1 - beta1) * (g - m[j]);
-      v[j] = beta2 * v[j] + (1 - beta2) * g * g;
-      w[j] = w[j] * kept - size * m[j] / (std::sqrt(v[j]) + eps);
-    }
+    const AdamW step(on.beta1, on.beta2, on.kept, on.size, on.eps, on.scale);
+    const int64_t at = row * on.width;
+    step(on.weight + at, on.m + at, on.v + at, grad, on.width);
     on.moved[row] = static_cast<float>(on.step);
   }
 

@@ -235,7 +235,7 @@ void rows(int64_t width, int threads) {
   std::vector<double> w(weight.begin(), weight.end()), first(table * width), second(table * width);
   std::vector<int32_t> places(table);
   elman_rows call{threads, 0, width, table, 0, nullptr, nullptr, weight.data(), m.data(), v.data(), moved.data(),
-                  reach.data(), left.data(), beta1, beta2, 1, 0, small};
+                  reach.data(), left.data(), beta1, beta2, 1, 0, small, 1};
   for (int64_t step = 1; step <= steps; ++step) {
     const std::vector<int64_t> read{step % 3, 1 + step % 5, step % 3};
     std::vector<float> grads(read.size() * width), sums(grads.size());
@@ -264,6 +264,42 @@ void rows(int64_t width, int threads) {
   call.rows = &beyond, call.count = 1;
   expect(elman_move_rows(&call) != ELMAN_OK && elman_move_rows(nullptr) != ELMAN_OK, "a row beyond the table");
   expect(elman_sum_rows(1, width, table, &beyond, weight.data(), places.data(), nullptr, nullptr) < 0, "a sum beyond the table");
+}
+
+// All weights at once, some of them empty, against a step in double; and the norm of their gradients.
+void weights(int threads) {
+  const std::vector<int64_t> counts{1, 0, 63, 16384, 70001};
+  const double beta1 = 0.9, beta2 = 0.999, kept = 0.99, size = 0.01, small = 1e-6, scale = 0.5;
+  std::vector<std::vector<float>> w, m, v, g;
+  std::vector<elman_weights> tensor;
+  double squares = 0;
+  for (const int64_t count : counts) {
+    for (auto* one : {&w, &m, &v, &g}) {
+      one->emplace_back(count);
+      for (float& x : one->back()) x = static_cast<float>(one == &v ? std::fabs(number()) : number());
+    }
+    for (const float x : g.back()) squares += static_cast<double>(x) * x;
+  }
+  for (size_t t = 0; t < counts.size(); ++t)
+    tensor.push_back({counts[t], g[t].data(), w[t].data(), m[t].data(), v[t].data(), kept, size, small});
+  elman_adamw call{threads, static_cast<int64_t>(counts.size()), tensor.data(), beta1, beta2, scale};
+  double norm = 0;
+  expect(elman_norm(&call, &norm) == ELMAN_OK && std::fabs(norm / std::sqrt(squares) - 1) < 1e-6, "the norm of gradients");
+  const auto before = w, first = m, second = v;
+  expect(elman_move_weights(&call) == ELMAN_OK, "a step of all weights");
+  for (size_t t = 0; t < counts.size(); ++t)
+    for (int64_t i = 0; i < counts[t]; ++i) {
+      const double grad = scale * g[t][i], mean = beta1 * first[t][i] + (1 - beta1) * grad;
+      const double square = beta2 * second[t][i] + (1 - beta2) * grad * grad;
+      const double wanted = before[t][i] * kept - size * mean / (std::sqrt(square) + small);
+      expect(std::fabs(w[t][i] - wanted) < 1e-5 * (1 + std::fabs(wanted)), "a weight under AdamW");
+      expect(std::fabs(m[t][i] - mean) < 1e-6 && std::fabs(v[t][i] - square) < 1e-6, "the means of its gradients");
+    }
+  call.tensors = 0;
+  expect(elman_norm(&call, &norm) == ELMAN_OK && norm == 0, "no gradient at all");
+  tensor[0].v = nullptr, call.tensors = 1;
+  expect(elman_move_weights(&call) != ELMAN_OK && elman_move_weights(nullptr) != ELMAN_OK, "a weight without its means");
+  expect(elman_norm(nullptr, &norm) != ELMAN_OK && elman_norm(&call, nullptr) != ELMAN_OK, "no norm to be had");
 }
 
 void refused() {
@@ -311,6 +347,7 @@ int main() {
     for (const auto& lengths : batches)
       for (const int64_t width : {1, 19, 70}) linear(width, lengths, width == 19, 1 + width % 3);
     for (const int64_t width : {1, 19, 130}) rows(width, 1 + width % 3);
+    for (const int threads : {1, 3}) weights(threads);
     // Longer than a block of the products is deep, in float32.
     Layer<float> layer(ELMAN_GRU, 2, 2, 40, 24, {300, 260, 1});
     layer.total(), layer.backward();

@@ -7,6 +7,7 @@
 #include <new>
 #include <numeric>
 
+#include "adamw.h"
 #include "linear.h"
 #include "product.h"
 #include "rows.h"
@@ -281,10 +282,12 @@ void linear(const elman_linear& linear, const int64_t* order, bool backward) {
 }
 
 void rows(const elman_rows& rows) { RowsMover{rows}.run(); }
+double norm(const elman_adamw& weights) { return WeightsMover(weights).norm(); }
+void adamw(const elman_adamw& weights) { WeightsMover(weights).move(); }
 
 }  // namespace
 
 extern const Variant variant;
-const Variant variant = {run, linear, rows, step};
+const Variant variant = {run, linear, rows, norm, adamw, step};
 
 }  // namespace ELMAN_VARIANT

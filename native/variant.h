@@ -8,5 +8,7 @@ struct Variant {
   void (*run)(const elman_scan& scan, const int64_t* order, bool backward);
   void (*linear)(const elman_linear& linear, const int64_t* order, bool backward);
   void (*rows)(const elman_rows& rows);
+  double (*norm)(const elman_adamw& weights);
+  void (*adamw)(const elman_adamw& weights);
   void (*step)(const elman_stepper& stepper, const void* x, Helper* helper); /* null: alone */
 };

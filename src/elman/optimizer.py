@@ -1,4 +1,4 @@
-"""AdamW that moves the rows of a large table only when they are read, to the same weights."""
+"""AdamW in few passes over the weights, where a large table's rows move only when they are read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from elman import rows
+from elman import rows, weights
 from elman.layers.embedding import Bag, Table
 from elman.scan.library import available
 
@@ -23,6 +23,7 @@ UNCOMPILED = 8
 class LazyAdamW(torch.optim.AdamW):
     """AdamW over dense weights, and over tables row by row: the weights of AdamW at the cost of what is read.
 
+        g ← g·min(1, max_norm / |all g|)
         m ← β1·m + (1-β1)·g        v ← β2·v + (1-β2)·g²        w ← (1-η·λ)·w - a·m / (√v + ε)
         a = η·√(1-β2^t) / (1-β1^t)
 
@@ -34,7 +35,7 @@ class LazyAdamW(torch.optim.AdamW):
     (each part decayed by the steps after it), where the sum depends on nothing but the step at which the row
     was last moved. So a row is brought up to date just before it is read, and all of them by `flush`. What is
     left out is the growing weight of ε beside a shrinking v: less than rounding, but where a gradient is as
-    small as ε.
+    small as ε. Dense weights on a CPU are moved all together, by one compiled call; elsewhere by torch's.
 
     Source: Kingma and Ba 2014, arXiv 1412.6980; Loshchilov and Hutter 2017, arXiv 1711.05101.
 
@@ -42,22 +43,30 @@ class LazyAdamW(torch.optim.AdamW):
         model: its parameters are moved; biases are not decayed.
         lr: the rate η; it may change from step to step.
         weight_decay: λ.
+        max_norm: gradients are scaled by one factor, so that the norm of all together is at most this; None
+            leaves them as they are.
         lazy: whether tables (`Table` and `Bag` of `elman.layers.embedding`) of half a million numbers and
             more are moved by row.
 
     >>> table = Table(50_000, 10)
-    >>> optimizer = LazyAdamW(table, lr=0.1)
+    >>> optimizer = LazyAdamW(table, lr=0.1, max_norm=1.0)
     >>> table(torch.tensor([3])).sum().backward()
     >>> before = table.weight.detach().clone()
-    >>> optimizer.clip(1.0)
     >>> optimizer.step()
     >>> (table.weight != before).any(1).nonzero().flatten().tolist()
     [3]
     """
 
     def __init__(
-        self, model: nn.Module, *, lr: float, weight_decay: float = 0.01, lazy: bool = True
+        self,
+        model: nn.Module,
+        *,
+        lr: float,
+        weight_decay: float = 0.01,
+        max_norm: float | None = None,
+        lazy: bool = True,
     ) -> None:
+        self.max_norm = max_norm
         large = LARGE if available() else LARGE * UNCOMPILED
         found = {
             one.weight: one
@@ -83,30 +92,79 @@ class LazyAdamW(torch.optim.AdamW):
             hook.remove()
             table.sparse = False
 
-    def clip(self, max_norm: float) -> None:
-        """Scale all gradients by one factor, so that their norm is at most this."""
-        grads = []
+    def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's signature
+        """Forget all gradients; torch's own does the same with more ado."""
+        if not set_to_none:
+            super().zero_grad(set_to_none)
+            return
         for group in self.param_groups:
             for one in group["params"]:
-                if one.grad is not None and one.grad.is_sparse:
-                    one.grad = self._summed(one.grad)
-                    grads.append(one.grad._values())
-                elif one.grad is not None:
-                    grads.append(one.grad)
-        norm = nn.utils.get_total_norm(grads)
-        factor = (max_norm / (norm + 1e-6)).clamp(max=1.0)
-        torch._foreach_mul_(grads, factor)  # pyright: ignore[reportPrivateImportUsage]
+                one.grad = None
 
+    @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> Any:
+        """One step of every weight that has a gradient; gives back what `closure` gives, if there is one."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for table in self.tables:
-            self._move(table.weight)
-        return super().step(closure)
+            if table.weight.grad is not None:
+                table.weight.grad = self._summed(table.weight.grad)
+        scale = self._scale()
+        for table in self.tables:
+            self._move(table.weight, scale)
+        dense = self._with_gradient()
+        if weights.compiled([each for one, grad, _ in dense for each in (one, grad)]):
+            weights.move(self._moments(dense), self.defaults["betas"], scale)
+            return loss
+        if scale != 1.0:
+            torch._foreach_mul_([grad for _, grad, _ in dense], scale)  # pyright: ignore[reportPrivateImportUsage]
+        super().step()
+        return loss
 
     @torch.no_grad()
     def flush(self) -> None:
         """Bring every row of every table up to date."""
         for table in self.tables:
             self._catch_up(table.weight, None)
+
+    # --- all weights ---
+
+    def _with_gradient(self) -> list[tuple[Tensor, Tensor, dict[str, Any]]]:
+        """Each weight that has a gradient, the gradient, and its group."""
+        found = ((one, group) for group in self.param_groups for one in group["params"])
+        return [(one, one.grad, group) for one, group in found if one.grad is not None]
+
+    def _scale(self) -> float:
+        """What gradients are multiplied by, so that their norm is at most `max_norm`."""
+        grads = [one._values() if one.is_sparse else one for _, one, _ in self._with_gradient()]
+        if self.max_norm is None or not grads:
+            return 1.0
+        norm = weights.norm(grads) if weights.compiled(grads) else float(nn.utils.get_total_norm(grads))
+        return min(1.0, self.max_norm / (norm + 1e-6))
+
+    def _moments(self, dense: list[tuple[Tensor, Tensor, dict[str, Any]]]) -> list[weights.Moment]:
+        """The next step of every weight, which is counted."""
+        for one, _, _ in dense:
+            if not (state := self.state[one]):
+                state["step"] = torch.zeros(())
+                state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(one), torch.zeros_like(one)
+        states = [self.state[one] for one, _, _ in dense]
+        counted = [state["step"] for state in states]
+        if not counted:
+            return []
+        torch._foreach_add_(counted, 1)  # pyright: ignore[reportPrivateImportUsage]
+        found = []
+        for (weight, grad, group), state, step in zip(
+            dense, states, torch.stack(counted).tolist(), strict=True
+        ):
+            (beta1, beta2), rate = group["betas"], float(group["lr"])
+            bias = math.sqrt(1 - beta2**step)
+            size, kept = rate * bias / (1 - beta1**step), 1 - rate * group["weight_decay"]
+            means = state["exp_avg"], state["exp_avg_sq"]
+            found.append(weights.Moment(weight, grad, *means, kept, size, group["eps"] * bias))
+        return found
 
     # --- a table ---
 
@@ -137,14 +195,12 @@ class LazyAdamW(torch.optim.AdamW):
         rows.catch_up(rows.Moments(weight, **state), read, (beta1, beta2), eps)
 
     @torch.no_grad()
-    def _move(self, weight: Tensor) -> None:
+    def _move(self, weight: Tensor, scale: float) -> None:
         """One step of the rows that have a gradient, which are up to date because they were read."""
         if weight.grad is None:
             return
         grad, weight.grad = weight.grad, None  # so that the rest of the step passes over it
         read, grads = grad._indices()[0], grad._values()
-        if not grad.is_coalesced():
-            read, grads = rows.summed(read, grads, len(grad))
         state = self.state[weight]
         beta1, beta2, rate, decay, eps = self._settings(weight)
         if not state:
@@ -159,5 +215,5 @@ class LazyAdamW(torch.optim.AdamW):
         if step >= len(state["reach"]):
             for name in ("reach", "decay"):
                 state[name] = torch.cat([state[name], torch.zeros_like(state[name])])
-        taken = rows.Step((beta1, beta2), 1 - rate * decay, size, eps * bias)
+        taken = rows.Step((beta1, beta2), 1 - rate * decay, size, eps * bias, scale)
         rows.move(rows.Moments(weight, **state), read, grads, taken)

@@ -43,12 +43,16 @@ class Moments:
 
 
 class Step(NamedTuple):
-    """One step: `kept` is 1 - η·λ, `size` and `eps` are those of the step, corrected for the bias."""
+    """One step: `kept` is 1 - η·λ, `size` and `eps` are those of the step, corrected for the bias.
+
+    `scale` is what gradients are multiplied by.
+    """
 
     betas: tuple[float, float]
     kept: float
     size: float
     eps: float
+    scale: float = 1.0
 
 
 def summed(rows: Tensor, grads: Tensor, table: int) -> tuple[Tensor, Tensor]:
@@ -112,7 +116,7 @@ def move(on: Moments, rows: Tensor, grads: Tensor, step: Step) -> None:
         _run(on, rows, grads, step)
         return
     _note(on, step)
-    beta1, beta2 = step.betas
+    (beta1, beta2), grads = step.betas, grads * step.scale
     m = on.exp_avg[rows].lerp_(grads, 1 - beta1)
     v = (on.exp_avg_sq[rows] * beta2).addcmul_(grads, grads, value=1 - beta2)
     w = (on.weight[rows] * step.kept).addcdiv_(m, v.sqrt().add_(step.eps), value=-step.size)

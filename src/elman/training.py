@@ -186,12 +186,15 @@ class _Run:
             ) from cause
         self.fabric.launch()
         self.bare = model
-        # A mean of the weights needs all of them at every step, and so do processes that share gradients.
-        lazy = (
-            settings.averaging is None and self.fabric.world_size == 1 and settings.accelerator == "cpu"
-        )
+        # Processes that share gradients clip them by their strategy; they need all weights at every step, and
+        # so does a mean of the weights.
+        self.alone = self.fabric.world_size == 1 and settings.accelerator == "cpu"
         self.adam = LazyAdamW(
-            model, lr=settings.learning_rate, weight_decay=settings.weight_decay, lazy=lazy
+            model,
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            max_norm=settings.gradient_clip if self.alone else None,
+            lazy=self.alone and settings.averaging is None,
         )
         self.model, self.optimizer = self.fabric.setup(model, self.adam)
         for method in getattr(model, "forwards", ()):
@@ -243,7 +246,7 @@ class _Run:
     def _step(self, batch: Any, rate: float) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss = self.problem.loss(self.model, batch)
         value = float(loss.detach())
         if not math.isfinite(value):
@@ -254,7 +257,13 @@ class _Run:
                 fix="lower learning_rate or gradient_clip, or look for extreme values in the data",
             )
         self.fabric.backward(loss)
-        self._clip(self.settings.gradient_clip)
+        if not self.alone:
+            self.fabric.clip_gradients(
+                self.model,
+                self.optimizer,
+                max_norm=self.settings.gradient_clip,
+                error_if_nonfinite=False,
+            )
         self.optimizer.step()
         if self.average is not None:
             # Early weights are worth little: the mean reaches back over a tenth of the steps so far.
@@ -262,14 +271,6 @@ class _Run:
             for name, value_now in self.bare.state_dict().items():
                 self.average[name].lerp_(value_now.to(self.average[name].dtype), 1 - decay)
         return value
-
-    def _clip(self, norm: float) -> None:
-        if self.adam.tables:
-            self.adam.clip(norm)
-        else:
-            self.fabric.clip_gradients(
-                self.model, self.optimizer, max_norm=norm, error_if_nonfinite=False
-            )
 
     def _end_epoch(self, batches: int) -> None:
         place = self.place

@@ -26,6 +26,7 @@ import torch
 import elman
 import elman.tasks.classifier
 import elman.tasks.generator
+from elman.optimizer import LazyAdamW
 
 TEXTS = ["what time is it", "lights on please", "how late is it now", "turn the light off"] * 3
 LABELS = ["time", "light", "time", "light"] * 3
@@ -140,7 +141,8 @@ def main(root: Path, variant: str) -> dict[str, Any]:
     while trial(f"rename-{count}", os, "replace", count):
         count += 1
     for step in range(4):
-        trial(f"step-{step}", torch.optim.AdamW, "step", step)
+        if not trial(f"step-{step}", LazyAdamW, "step", step):
+            raise SystemExit(f"no training died at step {step}")
     trial("again-and-again", os, "replace", 5, again=50)
     return found
 

@@ -110,8 +110,10 @@ def test_a_ratio_is_taken_round_by_round() -> None:
     assert timing.best({"over": {"a": {"ratio": 3.0}, "b": {"ratio": 2.0}}})["ratio"] == 2.0
 
 
-def test_a_target_that_is_not_reached_is_no_time() -> None:
-    assert train.until([(1.0, 0.2), (2.0, 0.3)], 0.5) is None
+def test_the_target_is_what_all_reach() -> None:
+    curves = [[(1.0, 0.2), (2.0, 0.577), (3.0, 0.4)], [(2.0, 0.5), (4.0, 0.61)]]
+    assert train.common(curves) == 0.57
+    assert [train.until(one, 0.57) for one in curves] == [2.0, 4.0]
 
 
 # --- the command ---

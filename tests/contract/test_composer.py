@@ -19,6 +19,7 @@ from elman.errors import DataError, NotFittedError, SettingsError, StorageError
 from elman.music.files import open_piece, save_piece
 from elman.music.midi import read_midi, write_midi
 from elman.music.piece import Note
+from elman.optimizer import LazyAdamW
 
 pytest.importorskip("symusic")
 
@@ -124,7 +125,7 @@ def test_interrupted_and_resumed(window: int, tmp_path: Path, monkeypatch: Any) 
     made = elman.Composer(hidden_size=6, window=window, training=training)
     whole = made.fit(PIECES, out=tmp_path / "whole").network_.state_dict()
     calls = []
-    step = torch.optim.AdamW.step
+    step = LazyAdamW.step
 
     def stopped(self: Any, *given: Any, **named: Any) -> Any:
         calls.append(1)
@@ -132,7 +133,7 @@ def test_interrupted_and_resumed(window: int, tmp_path: Path, monkeypatch: Any) 
             raise KeyboardInterrupt
         return step(self, *given, **named)
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", stopped)
+    monkeypatch.setattr(LazyAdamW, "step", stopped)
     other = elman.Composer(hidden_size=6, window=window, training=training)
     with pytest.raises(KeyboardInterrupt):
         other.fit(PIECES, out=tmp_path / "cut")

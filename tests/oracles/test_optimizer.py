@@ -1,16 +1,18 @@
-"""Rows that are moved only when they are read end where torch's AdamW moves them step by step."""
+"""Weights that are moved together, and rows only when they are read, end where torch's AdamW moves them."""
 
 from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 import elman
-from elman import optimizer, rows
+from elman import optimizer, rows, weights
 from elman.errors import BackendError
 from elman.layers.embedding import Bag, Table
 from elman.optimizer import LazyAdamW
@@ -43,15 +45,33 @@ def _every_table_is_large(monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
     monkeypatch.setattr(optimizer, "UNCOMPILED", 1)
     if request.param == "reference":
         monkeypatch.setattr(rows, "library", lambda: None)
+        monkeypatch.setattr(weights, "library", lambda: None)
+
+
+@contextmanager
+def threads_of(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    yield
+    torch.set_num_threads(before)
 
 
 def rate(step: int) -> float:
     return 0.02 * (1 + math.cos(math.pi * step / 700))
 
 
-def trained(model: nn.Module, steps: int, *, lazy: bool, reads: int = 4) -> LazyAdamW:
+def trained(model: nn.Module, steps: int, *, lazy: bool, reads: int = 4) -> None:
     """Steps on tokens of which the high ones are rare, with a rate that changes; decay and clipping."""
-    adam = LazyAdamW(model, lr=0.02, weight_decay=DECAY, lazy=lazy)
+    adam = (
+        LazyAdamW(model, lr=0.02, weight_decay=DECAY, max_norm=0.5)
+        if lazy
+        else torch.optim.AdamW(
+            [
+                {"params": [one for one in model.parameters() if one.dim() > 1], "weight_decay": DECAY},
+                {"params": [one for one in model.parameters() if one.dim() < 2], "weight_decay": 0.0},
+            ]
+        )
+    )
     drawn = torch.Generator().manual_seed(1)
     chances = 1 / torch.arange(1, WORDS + 1).float() ** 2
     for step in range(steps):
@@ -60,13 +80,11 @@ def trained(model: nn.Module, steps: int, *, lazy: bool, reads: int = 4) -> Lazy
         tokens = torch.multinomial(chances, reads * 6, True, generator=drawn).view(6, reads)
         adam.zero_grad()
         nn.functional.cross_entropy(model(tokens), tokens[:, 0] % 3).backward()
-        if lazy:
-            adam.clip(0.5)
-        else:
+        if not lazy:
             nn.utils.clip_grad_norm_(model.parameters(), 0.5)
         adam.step()
-    adam.close()
-    return adam
+    if isinstance(adam, LazyAdamW):
+        adam.close()
 
 
 @pytest.mark.parametrize("steps", [1, 2, 40, 600])
@@ -114,12 +132,11 @@ def test_its_state_is_kept() -> None:
     """As a checkpoint keeps it: between any two steps, with rows that are behind."""
     torch.manual_seed(0)
     model = Reader()
-    adam = LazyAdamW(model, lr=0.02, weight_decay=DECAY)
+    adam = LazyAdamW(model, lr=0.02, weight_decay=DECAY, max_norm=0.5)
 
     def step(model: nn.Module, adam: LazyAdamW, number: int) -> None:
         adam.zero_grad()
         model(torch.tensor([[number % 7, (3 * number) % 50]])).square().sum().backward()
-        adam.clip(0.5)
         adam.step()
 
     for number in range(30):
@@ -127,7 +144,7 @@ def test_its_state_is_kept() -> None:
     kept = copy.deepcopy((model.state_dict(), adam.state_dict()))
     other = Reader()
     other.load_state_dict(kept[0])
-    again = LazyAdamW(other, lr=0.02, weight_decay=DECAY)
+    again = LazyAdamW(other, lr=0.02, weight_decay=DECAY, max_norm=0.5)
     again.load_state_dict(kept[1])
     for number in range(30, 45):
         step(model, adam, number)
@@ -135,6 +152,50 @@ def test_its_state_is_kept() -> None:
     for one in (adam, again):
         one.flush()
     assert torch.equal(model.words.weight, other.words.weight)
+
+
+@pytest.mark.parametrize("sizes", [[], [1], [3, 70_001, 16_384], [0, 5]])
+@pytest.mark.parametrize("max_norm", [None, 0.1, 1e9])
+def test_dense_weights_are_those_of_adamw(sizes: list[int], max_norm: float | None) -> None:
+    torch.manual_seed(1)
+    ours = nn.ParameterList(torch.randn(size, 1) for size in sizes)
+    ours.append(
+        nn.Parameter(torch.randn(4))
+    )  # a bias, which does not decay; it has no gradient at first
+    theirs = copy.deepcopy(ours)
+    adam = LazyAdamW(ours, lr=0.01, weight_decay=DECAY, max_norm=max_norm)
+    groups = [{"params": list(theirs)[:-1], "weight_decay": DECAY}] if sizes else []
+    plain = torch.optim.AdamW([*groups, {"params": [theirs[-1]], "weight_decay": 0.0}], lr=0.01)
+    for step in range(20):
+        for group in [*adam.param_groups, *plain.param_groups]:
+            group["lr"] = rate(step)
+        for one, other in zip(ours, theirs, strict=True):
+            absent = len(one) == 4 and one.dim() == 1 and step < 3
+            other.grad = None if absent else torch.randn_like(other)
+            one.grad = None if absent else other.grad.clone()
+        if max_norm is not None:
+            nn.utils.clip_grad_norm_(theirs.parameters(), max_norm)
+        adam.step()
+        plain.step()
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-6, rtol=2e-6)
+
+
+def test_a_step_is_the_same_with_any_number_of_threads() -> None:
+    found = []
+    for threads in (1, 2, 3):
+        torch.manual_seed(2)
+        model = nn.Linear(300, 333)
+        adam = LazyAdamW(model, lr=0.01, max_norm=0.5)
+        with threads_of(threads):
+            for _ in range(5):
+                model.weight.grad, model.bias.grad = torch.randn(333, 300), torch.randn(333)
+                adam.step()
+        found.append(model.weight.detach().clone())
+    if weights.library() is not None:
+        assert torch.equal(found[0], found[1])
+        assert torch.equal(found[0], found[2])
+    torch.testing.assert_close(found[0], found[1])
 
 
 def test_only_large_tables_that_are_read_alone_are_lazy(monkeypatch: pytest.MonkeyPatch) -> None:

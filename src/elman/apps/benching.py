@@ -71,8 +71,7 @@ def _show(row: dict[str, Any]) -> None:
     if "kilobytes" in row:
         tell("bench.long", case=case, seconds=row["seconds"], megabytes=row["kilobytes"] / 1e3)
     for who, curve in row.get("curves", {}).items():
-        spent = row["seconds"][who]
-        seconds = say("bench.never") if spent is None else say("seconds", seconds=f"{spent:.1f}")
+        seconds = say("seconds", seconds=f"{row['seconds'][who]:.1f}")
         accuracy = max(one for _, one in curve)
         tell("bench.fit", case=case, who=who, seconds=seconds, target=row["target"], accuracy=accuracy)
     for who, why in row.get("left_out", {}).items():

@@ -275,7 +275,6 @@ MESSAGES = {
     "bench.times": "{case}，{what}：{ms} 毫秒；{others}",
     "bench.long": "{case}：{seconds:.3f} 秒，{megabytes:.0f} MB",
     "bench.fit": "{case}：{who} 用 {seconds} 达到验证集准确率 {target:.2f}，最高 {accuracy:.4f}",
-    "bench.never": "始终未能",
     "bench.left_out": "{case}：跳过 {who}：{why}",
     "bench.figure": "总的来说",
     "bench.value": "倍数",

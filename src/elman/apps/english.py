@@ -280,7 +280,6 @@ MESSAGES = {
     "bench.times": "{case}, {what}: {ms} ms;  {others}",
     "bench.long": "{case}: {seconds:.3f} s, {megabytes:.0f} MB",
     "bench.fit": "{case}: {who} {seconds} to a dev accuracy of {target:.2f}, best {accuracy:.4f}",
-    "bench.never": "did not come",
     "bench.left_out": "{case}: {who} is left out: {why}",
     "bench.figure": "in short",
     "bench.value": "ratio",

@@ -17,7 +17,7 @@ import torch  # first: it opens the OpenMP runtime that the library is to share
 
 from elman.errors import BackendError
 
-ABI = 9
+ABI = 10
 _FAULTS = {
     1: "an argument is missing or out of range",
     2: "the offsets do not describe the rows",
@@ -151,6 +151,35 @@ class Rows(Structure):
         ("kept", c_double),
         ("size", c_double),
         ("eps", c_double),
+        ("scale", c_double),
+    ]
+
+
+class Weights(Structure):
+    """`elman_weights` of `native/elman.h`."""
+
+    _fields_ = [
+        ("count", c_int64),
+        ("grad", c_void_p),
+        ("weight", c_void_p),
+        ("m", c_void_p),
+        ("v", c_void_p),
+        ("kept", c_double),
+        ("size", c_double),
+        ("eps", c_double),
+    ]
+
+
+class Moved(Structure):
+    """`elman_adamw` of `native/elman.h`."""
+
+    _fields_ = [
+        ("threads", c_int32),
+        ("tensors", c_int64),
+        ("tensor", POINTER(Weights)),
+        ("beta1", c_double),
+        ("beta2", c_double),
+        ("scale", c_double),
     ]
 
 
@@ -172,6 +201,8 @@ def library() -> ctypes.CDLL | None:
     for name in ("elman_linear_forward", "elman_linear_backward"):
         getattr(found, name).argtypes = [POINTER(Linear)]
     found.elman_move_rows.argtypes = [POINTER(Rows)]
+    found.elman_norm.argtypes = [POINTER(Moved), POINTER(c_double)]
+    found.elman_move_weights.argtypes = [POINTER(Moved)]
     found.elman_sum_rows.argtypes = [c_int64, c_int64, c_int64, *[c_void_p] * 5]
     found.elman_sum_rows.restype = c_int64
     found.elman_step_check.argtypes = [POINTER(Steps)]
@@ -185,8 +216,8 @@ def available() -> bool:
     return library() is not None
 
 
-def run(name: str, call: Structure) -> None:
-    """One call of the library.
+def run(name: str, call: Structure, *more: Any) -> None:
+    """One call of the library, with what else it takes.
 
     Raises:
         BackendError: it was not built, or refuses the arguments.
@@ -197,7 +228,7 @@ def run(name: str, call: Structure) -> None:
             "The native scan was not built.",
             fix="install elman where a C++17 compiler is found, or use the reference backend",
         )
-    if status := getattr(found, name)(byref(call)):
+    if status := getattr(found, name)(byref(call), *more):
         raise BackendError(f"The native scan refused the call: {_FAULTS.get(status, status)}.")
 
 
