@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,13 @@ def test_a_ratio_is_taken_round_by_round() -> None:
     found = timing.compared({"elman": [1.0, 10.0, 1.0], "other": [2.0, 20.0, 2.0]})
     assert found["over"]["other"] == {"ratio": 2.0, "low": 2.0, "high": 2.0}
     assert timing.best({"over": {"a": {"ratio": 3.0}, "b": {"ratio": 2.0}}})["ratio"] == 2.0
+
+
+def test_a_first_call_that_takes_long_does_not_tell_how_often() -> None:
+    pauses = iter([0.01, *[0.0] * 10**6])
+    work, count = timing.repeated(lambda: time.sleep(next(pauses)))
+    assert count > 8
+    assert 0 < work() < 1
 
 
 def test_the_target_is_what_all_reach() -> None:
