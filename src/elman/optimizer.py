@@ -35,7 +35,7 @@ class LazyAdamW(torch.optim.AdamW):
     (each part decayed by the steps after it), where the sum depends on nothing but the step at which the row
     was last moved. So a row is brought up to date just before it is read, and all of them by `flush`. What is
     left out is the growing weight of ε beside a shrinking v: less than rounding, but where a gradient is as
-    small as ε. Dense weights on a CPU are moved all together, by one compiled call; elsewhere by torch's.
+    small as ε. Dense weights on a CPU are moved together, by a compiled call a group; elsewhere by torch's.
 
     Source: Kingma and Ba 2014, arXiv 1412.6980; Loshchilov and Hutter 2017, arXiv 1711.05101.
 
@@ -115,11 +115,13 @@ class LazyAdamW(torch.optim.AdamW):
         for table in self.tables:
             self._move(table.weight, scale)
         dense = self._with_gradient()
-        if weights.compiled([each for one, grad, _ in dense for each in (one, grad)]):
-            weights.move(self._moments(dense), self.defaults["betas"], scale)
+        grads = [one.grad for one in dense]
+        if weights.compiled([*dense, *grads]):
+            for group in self.param_groups:
+                weights.move(self._moments(group), group["betas"], scale)
             return loss
         if scale != 1.0:
-            torch._foreach_mul_([grad for _, grad, _ in dense], scale)  # pyright: ignore[reportPrivateImportUsage]
+            torch._foreach_mul_(grads, scale)  # pyright: ignore[reportPrivateImportUsage]
         super().step()
         return loss
 
@@ -131,40 +133,37 @@ class LazyAdamW(torch.optim.AdamW):
 
     # --- all weights ---
 
-    def _with_gradient(self) -> list[tuple[Tensor, Tensor, dict[str, Any]]]:
-        """Each weight that has a gradient, the gradient, and its group."""
-        found = ((one, group) for group in self.param_groups for one in group["params"])
-        return [(one, one.grad, group) for one, group in found if one.grad is not None]
+    def _with_gradient(self) -> list[Any]:
+        """The weights that have a gradient."""
+        found = (one for group in self.param_groups for one in group["params"])
+        return [one for one in found if one.grad is not None]
 
     def _scale(self) -> float:
         """What gradients are multiplied by, so that their norm is at most `max_norm`."""
-        grads = [one._values() if one.is_sparse else one for _, one, _ in self._with_gradient()]
+        grads = [one.grad for one in self._with_gradient()]
         if self.max_norm is None or not grads:
             return 1.0
+        grads = [one._values() if one.is_sparse else one for one in grads]
         norm = weights.norm(grads) if weights.compiled(grads) else float(nn.utils.get_total_norm(grads))
         return min(1.0, self.max_norm / (norm + 1e-6))
 
-    def _moments(self, dense: list[tuple[Tensor, Tensor, dict[str, Any]]]) -> list[weights.Moment]:
-        """The next step of every weight, which is counted."""
-        for one, _, _ in dense:
+    def _moments(self, group: dict[str, Any]) -> list[weights.Moment]:
+        """The next step of the weights of a group that have a gradient, which is counted."""
+        moved = [one for one in group["params"] if one.grad is not None]
+        if not moved:
+            return []
+        for one in moved:
             if not (state := self.state[one]):
                 state["step"] = torch.zeros(())
                 state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(one), torch.zeros_like(one)
-        states = [self.state[one] for one, _, _ in dense]
+        states = [self.state[one] for one in moved]
         counted = [state["step"] for state in states]
-        if not counted:
-            return []
         torch._foreach_add_(counted, 1)  # pyright: ignore[reportPrivateImportUsage]
-        found = []
-        for (weight, grad, group), state, step in zip(
-            dense, states, torch.stack(counted).tolist(), strict=True
-        ):
-            (beta1, beta2), rate = group["betas"], float(group["lr"])
-            bias = math.sqrt(1 - beta2**step)
-            size, kept = rate * bias / (1 - beta1**step), 1 - rate * group["weight_decay"]
-            means = state["exp_avg"], state["exp_avg_sq"]
-            found.append(weights.Moment(weight, grad, *means, kept, size, group["eps"] * bias))
-        return found
+        steps = torch.stack(counted).tolist()
+        return [
+            weights.Moment(one, one.grad, state["exp_avg"], state["exp_avg_sq"], *_sizes(group, step))
+            for one, state, step in zip(moved, states, steps, strict=True)
+        ]
 
     # --- a table ---
 
@@ -173,9 +172,8 @@ class LazyAdamW(torch.optim.AdamW):
             with torch.no_grad():
                 self._catch_up(table.weight, inputs[0].flatten().long())  # pyright: ignore[reportArgumentType]
 
-    def _settings(self, weight: Tensor) -> tuple[float, float, float, float, float]:
-        group = next(one for one in self.param_groups if any(weight is each for each in one["params"]))
-        return (*group["betas"], float(group["lr"]), group["weight_decay"], group["eps"])
+    def _group_of(self, weight: Tensor) -> dict[str, Any]:
+        return next(one for one in self.param_groups if any(weight is each for each in one["params"]))
 
     def _summed(self, grad: Tensor) -> Tensor:
         """A sparse gradient in which each row stands once."""
@@ -191,8 +189,8 @@ class LazyAdamW(torch.optim.AdamW):
         state = self.state.get(weight)
         if not state:
             return
-        beta1, beta2, *_, eps = self._settings(weight)
-        rows.catch_up(rows.Moments(weight, **state), read, (beta1, beta2), eps)
+        group = self._group_of(weight)
+        rows.catch_up(rows.Moments(weight, **state), read, group["betas"], group["eps"])
 
     @torch.no_grad()
     def _move(self, weight: Tensor, scale: float) -> None:
@@ -201,8 +199,7 @@ class LazyAdamW(torch.optim.AdamW):
             return
         grad, weight.grad = weight.grad, None  # so that the rest of the step passes over it
         read, grads = grad._indices()[0], grad._values()
-        state = self.state[weight]
-        beta1, beta2, rate, decay, eps = self._settings(weight)
+        state, group = self.state[weight], self._group_of(weight)
         if not state:
             zeros = torch.zeros_like(weight)
             state |= {"step": torch.zeros(()), "exp_avg": zeros, "exp_avg_sq": zeros.clone()}
@@ -210,10 +207,15 @@ class LazyAdamW(torch.optim.AdamW):
             state |= {"reach": weight.new_zeros(1024), "decay": weight.new_zeros(1024)}
         state["step"] += 1
         step = int(state["step"])
-        bias = math.sqrt(1 - beta2**step)
-        size = rate * bias / (1 - beta1**step)
         if step >= len(state["reach"]):
             for name in ("reach", "decay"):
                 state[name] = torch.cat([state[name], torch.zeros_like(state[name])])
-        taken = rows.Step((beta1, beta2), 1 - rate * decay, size, eps * bias, scale)
+        taken = rows.Step(group["betas"], *_sizes(group, step), scale)
         rows.move(rows.Moments(weight, **state), read, grads, taken)
+
+
+def _sizes(group: dict[str, Any], step: float) -> tuple[float, float, float]:
+    """Of a step: what a weight keeps, 1 - η·λ, and a and ε, both corrected for the bias."""
+    (beta1, beta2), rate = group["betas"], float(group["lr"])
+    bias = math.sqrt(1 - beta2**step)
+    return 1 - rate * group["weight_decay"], rate * bias / (1 - beta1**step), group["eps"] * bias

@@ -7,7 +7,7 @@ from ctypes import byref, c_double
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from elman.scan.library import Moved, Weights, library, run
 
@@ -30,9 +30,12 @@ class Moment(NamedTuple):
 
 
 def compiled(tensors: Sequence[Tensor]) -> bool:
-    """Whether there are compiled functions, and they can work on these."""
+    """Whether there are compiled functions, and they can work on these: a subclass may have no memory."""
     return library() is not None and all(
-        one.dtype == torch.float32 and one.device.type == "cpu" and one.is_contiguous()
+        type(one) in (Tensor, nn.Parameter)
+        and one.dtype == torch.float32
+        and one.device.type == "cpu"
+        and one.is_contiguous()
         for one in tensors
     )
 

@@ -159,13 +159,13 @@ def test_its_state_is_kept() -> None:
 def test_dense_weights_are_those_of_adamw(sizes: list[int], max_norm: float | None) -> None:
     torch.manual_seed(1)
     ours = nn.ParameterList(torch.randn(size, 1) for size in sizes)
-    ours.append(
-        nn.Parameter(torch.randn(4))
-    )  # a bias, which does not decay; it has no gradient at first
+    ours.append(nn.Parameter(torch.randn(4)))  # a bias: it does not decay, and has no gradient at first
     theirs = copy.deepcopy(ours)
     adam = LazyAdamW(ours, lr=0.01, weight_decay=DECAY, max_norm=max_norm)
+    adam.param_groups[0]["betas"] = (0.8, 0.99)
     groups = [{"params": list(theirs)[:-1], "weight_decay": DECAY}] if sizes else []
     plain = torch.optim.AdamW([*groups, {"params": [theirs[-1]], "weight_decay": 0.0}], lr=0.01)
+    plain.param_groups[0]["betas"] = (0.8, 0.99)
     for step in range(20):
         for group in [*adam.param_groups, *plain.param_groups]:
             group["lr"] = rate(step)
