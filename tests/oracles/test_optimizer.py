@@ -198,6 +198,16 @@ def test_a_step_is_the_same_with_any_number_of_threads() -> None:
     torch.testing.assert_close(found[0], found[1])
 
 
+def test_what_has_perhaps_no_memory_is_left_to_torch() -> None:
+    class Own(Tensor):
+        """As torch's distributed tensors are."""
+
+    plain = torch.ones(2, 3)
+    assert weights.compiled([plain, nn.Parameter(plain)]) == (weights.library() is not None)
+    for one in (plain.as_subclass(Own), plain.double(), plain.T, plain.to_sparse()):
+        assert not weights.compiled([plain, one])
+
+
 def test_only_large_tables_that_are_read_alone_are_lazy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimizer, "LARGE", WORDS * SIZE)
     assert LazyAdamW(Reader(), lr=0.1).tables
