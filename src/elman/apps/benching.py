@@ -50,7 +50,8 @@ def bench(
 
     found = bench.measure(kind, quick=quick, only=only, tell=told)
     heads, figures = [say("bench.figure"), say("bench.value")], found["summary"].items()
-    show("", columns(heads, [[say(f"bench.{key}"), f"{value:.2f}"] for key, value in figures]))
+    if figures:  # a quick run may have too few cases for any
+        show("", columns(heads, [[say(f"bench.{key}"), f"{value:.2f}"] for key, value in figures]))
     if file is not None and found["rows"]:
         tell("bench.written", path=file)
 
