@@ -1,7 +1,9 @@
 // The walk along time, forwards and backwards, for one thread of a team.
 //
 // While many sequences run, each thread owns some of them and no thread waits for another. When only a
-// few are left, the threads of a team share them all, split the units, and meet after every step.
+// few are left, the threads of a team share them all, split the units, and meet after every step. With
+// panels that no near cache holds they do so from the first step on, for then each reads its own part of
+// them alone; and with panels so small that a meeting costs more than it saves, never.
 #pragma once
 
 #include <atomic>
@@ -11,7 +13,8 @@
 
 namespace ELMAN_VARIANT {
 
-constexpr int64_t kFew = 8;  // running sequences below which a team splits units instead
+constexpr int64_t kFew = 8;           // running sequences below which a team splits units instead
+constexpr int64_t kSmall = 1 << 17;  // bytes of panels up to which it does not
 
 // The threads that work on one direction.
 struct Team {
@@ -36,7 +39,7 @@ template <class Cell, bool kBackward>
 struct Shape {
   static constexpr bool kMany = kRegisters == 32;
   static constexpr int kBlocks = kBackward ? 1 : Cell::kBlocks;
-  static constexpr int wide = kBlocks > 1 ? 1 : 2;
+  static constexpr int wide = kBlocks > 1 ? 1 : kMany ? 4 : 2;
   static constexpr int N = kBlocks * wide;
   static constexpr int M = kMany ? (N == 4 ? 6 : 8) : (N == 4 ? 3 : N == 3 ? 4 : 6);
 };
@@ -87,6 +90,15 @@ struct Walker {
 
   int lanes(int64_t unit) const { return static_cast<int>(std::min<int64_t>(kLane, scan.hidden - unit)); }
 
+  // A tile's product; of a panel that is half empty, because the units end in it, with the half that is not.
+  template <class S>
+  void product(int64_t unit, int count, Vec<T>* acc, const T* const* a, int64_t depth, const T* panel,
+               Ahead ahead) const {
+    if constexpr (S::wide == 4)
+      if (scan.hidden - unit <= 2 * kLane) return multiply<T, S::M, 2, 4>(count, acc, a, depth, panel, ahead);
+    multiply<T, S::M, S::N, S::N>(count, acc, a, depth, panel, ahead);
+  }
+
   // A tile's share of the panel after this one, where each comes from far in every step.
   template <bool kBackward>
   Ahead ahead(int64_t group, int64_t i, int64_t active) const {
@@ -126,7 +138,7 @@ struct Walker {
     const bool more = i + S::M < active;
     for (int64_t m = more ? i + S::M : 0, end = std::min(m + S::M, active); m < end; ++m)
       fetch_projected<Cell>(on, rows.row(m, s), more ? unit : unit + wide * kLane);
-    if (s > 0 || on.initial(0)) multiply<T, S::M, N>(count, acc, a, hidden, panels + group * hidden * N * kLane, ahead);
+    if (s > 0 || on.initial(0)) product<S>(unit, count, acc, a, hidden, panels + group * hidden * N * kLane, ahead);
     for (int w = 0; w < wide; ++w) {
       const int64_t at = unit + w * kLane;
       const int n = lanes(at);
@@ -177,14 +189,14 @@ struct Walker {
       for (int64_t k = 0; k < depth; k += part) {
         for (const int end = std::min(fetched + each, count); fetched < end; ++fetched)
           fetch_backward<Cell>(on, row[fetched], before[fetched], unit);
-        multiply<T, S::M, N>(count, acc, a, std::min(part, depth - k), panel + k * N * kLane,
-                             {ahead.at + k * ahead.step, ahead.step});
+        product<S>(unit, count, acc, a, std::min(part, depth - k), panel + k * N * kLane,
+                   {ahead.at + k * ahead.step, ahead.step});
         for (int m = 0; m < count; ++m) a[m] += std::min(part, depth - k);
       }
       if (Cell::kInside >= 0) {  // the block under the gate: its gradient lies behind all the others
         for (int m = 0; m < count; ++m) a[m] += G * hidden - depth;
-        multiply<T, S::M, N>(count, acc, a, hidden, panel + depth * N * kLane,
-                             {ahead.at + depth * ahead.step, ahead.step});
+        product<S>(unit, count, acc, a, hidden, panel + depth * N * kLane,
+                   {ahead.at + depth * ahead.step, ahead.step});
       }
     }
     for (int w = 0; w < N; ++w) {

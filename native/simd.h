@@ -153,8 +153,9 @@ struct Ahead {
   int64_t step;
 };
 
-// acc[m][v] += Σ_k a[m][k]·panel[k][v]: the register tile, on which nearly all the time is spent.
-template <class T, int M, int N, bool kAhead>
+// acc[m][v] += Σ_k a[m][k]·panel[k][v]: the register tile, on which nearly all the time is spent. The numbers lie
+// kApart vectors apart, of which the first N are multiplied.
+template <class T, int M, int N, int kApart, bool kAhead>
 __attribute__((noinline)) void multiply_tile(Vec<T>* acc, const T* const* a, int64_t depth, const T* panel,
                                              Ahead ahead) {
   const T* row[M];
@@ -163,10 +164,10 @@ __attribute__((noinline)) void multiply_tile(Vec<T>* acc, const T* const* a, int
   for (int m = 0; m < M; ++m) {
     row[m] = a[m];
 #pragma GCC unroll 8
-    for (int v = 0; v < N; ++v) sum[m][v] = acc[m * N + v];
+    for (int v = 0; v < N; ++v) sum[m][v] = acc[m * kApart + v];
   }
   for (int64_t k = 0; k < depth; ++k) {
-    const Vec<T>* b = reinterpret_cast<const Vec<T>*>(panel + k * N * kLanes<T>);
+    const Vec<T>* b = reinterpret_cast<const Vec<T>*>(panel + k * kApart * kLanes<T>);
     if (kAhead) __builtin_prefetch(ahead.at + k * ahead.step, 0, 2);
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) {
@@ -178,15 +179,16 @@ __attribute__((noinline)) void multiply_tile(Vec<T>* acc, const T* const* a, int
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m)
 #pragma GCC unroll 8
-    for (int v = 0; v < N; ++v) acc[m * N + v] = sum[m][v];
+    for (int v = 0; v < N; ++v) acc[m * kApart + v] = sum[m][v];
 }
 
-template <class T, int M, int N>
+template <class T, int M, int N, int kApart>
 void multiply(int count, Vec<T>* acc, const T* const* a, int64_t depth, const T* panel, Ahead ahead) {
   if (count == M)
-    (ahead.step ? multiply_tile<T, M, N, true> : multiply_tile<T, M, N, false>)(acc, a, depth, panel, ahead);
+    (ahead.step ? multiply_tile<T, M, N, kApart, true> : multiply_tile<T, M, N, kApart, false>)(acc, a, depth, panel,
+                                                                                                ahead);
   else if constexpr (M > 1)
-    multiply<T, M - 1, N>(count, acc, a, depth, panel, ahead);
+    multiply<T, M - 1, N, kApart>(count, acc, a, depth, panel, ahead);
 }
 
 }  // namespace ELMAN_VARIANT

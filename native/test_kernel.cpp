@@ -351,6 +351,11 @@ int main() {
     // Longer than a block of the products is deep, in float32.
     Layer<float> layer(ELMAN_GRU, 2, 2, 40, 24, {300, 260, 1});
     layer.total(), layer.backward();
+    // Panels of more than a few sequences are shared for, and panels that no near cache holds.
+    for (const int64_t hidden : {130, 420}) {
+      Layer<float> shared(ELMAN_LSTM, 2, 3, 3, hidden, batches.back());
+      shared.total(), shared.backward();
+    }
   }
   refused();
   std::printf(faults ? "%d faults\n" : "the kernel is sound\n", faults);

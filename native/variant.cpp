@@ -33,6 +33,8 @@ struct Plan {
   const int64_t outer_groups = pieces(outer_columns, kColumns<T>);
   const int64_t outer_size = panels_size<T>(outer_depth, outer_columns);
   const bool outer = !kBackward || scan.grad_x;
+  const int64_t bytes = panel_size * static_cast<int64_t>(sizeof(T));  // that a step reads
+  const bool far = bytes > near();
   // Of each thread: the sums of a direction and what rounding has lost of them, and a block of panels.
   const int64_t sum_size = Cell::kGradBlocks * hidden, kept = pieces(2 * sum_size, 16) * 16;
   const int64_t block_size = pieces(sums_size<T>(input) + sums_size<T>(hidden) + kLeftSize<T>, 16) * 16;
@@ -199,7 +201,8 @@ void go(const elman_scan& given, const int64_t* order) {
   std::vector<Rows> all;  // every sequence of each direction
   for (int d = 0; d < plan.ways; ++d) all.emplace_back(scan, scan.direction[d], order, 0, 1);
   // The first step that finds only a few sequences running.
-  const int64_t few = scan.batch >= kFew ? all[0].length[kFew - 1] : 0;
+  const bool many = scan.batch >= kFew && !plan.far;
+  const int64_t few = plan.bytes <= kSmall ? all[0].longest() : many ? all[0].length[kFew - 1] : 0;
 
 #ifdef _OPENMP
 #pragma omp parallel num_threads(plan.asked) if (plan.asked > 1)
@@ -210,8 +213,8 @@ void go(const elman_scan& given, const int64_t* order) {
 #else
     const int threads = 1, thread = 0;
 #endif
-    // Two directions go to the two halves of the threads, if there are halves.
-    const bool halves = plan.ways == 2 && threads % 2 == 0;
+    // Two directions go to the two halves of the threads, if there are halves and each holds its panels near.
+    const bool halves = plan.ways == 2 && threads % 2 == 0 && !plan.far;
     const int size = halves ? threads / 2 : threads;
     if (thread == 0) teams[0].size = teams[1].size = size;
     plan.pack(thread, threads);
@@ -225,8 +228,7 @@ void go(const elman_scan& given, const int64_t* order) {
       const int part = halves ? thread % size : thread;
       const Way<T> on{scan.direction[d], scan.hidden, scan.output_stride, scan.grad_stride, scan.keep != 0};
       const Walker<T, Cell> walker{scan, on, plan.panels + d * plan.panel_size,
-                                   plan.sums + (d * plan.asked + part) * plan.kept,
-                                   plan.panel_size * static_cast<int64_t>(sizeof(T)) > near()};
+                                   plan.sums + (d * plan.asked + part) * plan.kept, plan.far};
       const int64_t first = plan.groups * part / size, last = plan.groups * (part + 1) / size;
       const int64_t longest = all[d].longest(), shared = size == 1 ? longest : few;
       const Rows mine(scan, scan.direction[d], order, part, size);
