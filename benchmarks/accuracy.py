@@ -299,7 +299,8 @@ def write_tables() -> None:
 
 def table(recipe: Row, rows: list[Row]) -> str:
     """One recipe as Markdown: mean and spread over the seeds."""
-    names = dict.fromkeys(name for row in rows for name in row)
+    own = [row for row in rows if row["variant"] in recipe["variants"]]
+    names = dict.fromkeys(name for row in own for name in row)
     figures = [name for name in names if name == "dev" or name.startswith(FIGURES)]
     figures = sorted(figures, key=lambda name: (name != "dev", not name.startswith("test"), name))
     heads = [
@@ -369,9 +370,9 @@ def by_kind(rows: list[Row]) -> list[str]:
 
 def shown(recipe: Row, name: str, value: float) -> float:
     """A figure as the table has it: in percent, or for forecasts as it is, or its root (`figure: rmse`)."""
-    if "figure" not in recipe:
+    if "figure" not in recipe and name != "perplexity":
         return 100 * value
-    return value**0.5 if recipe["figure"] == "rmse" and "mae" not in name else value
+    return value**0.5 if recipe.get("figure") == "rmse" and "mae" not in name else value
 
 
 def spread(values: list[float], digits: int = 2) -> str:
