@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import elman
+from elman.apps import fitting
 from elman.apps.cli import app
 
 QUICK = elman.Training(epochs=2, batch_size=4, learning_rate=1e-2)
@@ -83,3 +84,29 @@ def test_what_is_no_sequence_is_told(model: Any, command: str) -> None:
         f"{command} one odd.csv", 2
     )
     assert "This model reads tables of numbers." in run(f"{command} one hello", 2)
+
+
+@pytest.mark.parametrize(
+    ("named", "task"),
+    [
+        ("text label", "classifier"),
+        ("series time label", "classifier"),
+        ("tokens tags", "tagger"),
+        ("series time tags", "tagger"),
+        ("text target", "translator"),
+        ("parallel", "translator"),
+        ("audio target", "transcriber"),
+        ("time target", "forecaster"),
+        ("series time target past", "forecaster"),
+        ("first second rhyme", "versifier"),
+        ("piece", "composer"),
+        ("image text", "captioner"),
+        ("image label", "classifier"),
+        ("video", "frame-forecaster"),
+        ("first label", "classifier"),  # which then says that it has no such column
+    ],
+)
+def test_the_columns_named_tell_the_task(named: str, task: str) -> None:
+    given = {"source": "table.csv", **dict.fromkeys(named.split(), "column")}
+    assert fitting._task(given) == task
+    assert fitting._task(given | {"task": "generator"}) == "generator"

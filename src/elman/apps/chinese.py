@@ -48,7 +48,7 @@ MESSAGES = {
     "option.piece": "乐曲所在的列。",
     "option.tones": "诗句：在规定的位置上必须平仄相对。",
     "option.to_rhyme": "诗句：对句必须与这个字押韵。",
-    "option.task": "`elman list tasks` 列出的任务；不给则由数据集或格式决定。",
+    "option.task": "`elman list tasks` 列出的任务；不给则由数据集、格式或列决定。",
     "option.dev": "用来挑选最佳轮次的带标签文件；不给则留出十分之一的行。",
     "option.encoding": "文件的编码，如 gb18030；不给则为 UTF-8。",
     "option.format": "文件的格式；不给则看后缀。",

@@ -31,6 +31,8 @@ FORMATS |= dict.fromkeys(("mid", "midi", "abc"), "composer")
 """What a file is for, where its format alone tells."""
 MADE = {"image": "captioner", "video": "frame-forecaster"}
 """What is made of a column of a sense, where there are no labels."""
+BY_COLUMNS = ("tagger", "translator", "transcriber", "forecaster", "versifier", "composer")
+"""The tasks that the columns named tell, the first one that has them all."""
 NAIVE = ("naive", "seasonal_naive", "drift")
 """Forecasts that cost nothing, which a forecaster's own stand beside."""
 READING = {
@@ -186,28 +188,29 @@ def _every_role() -> set[str]:
 
 
 def _task(given: Mapping[str, Any]) -> str:
-    """The task that was named, or that of the data set, or the one that the file's format is for."""
-    from elman import datasets
+    """The task that was named, or that of the data set, or of the file's format, or of the columns named."""
+    from elman import datasets, registry
 
     if "task" in given:
         return given["task"]
     if "dataset" in given:
         return datasets.get(given["dataset"]).task
-    if "parallel" in given or "target" in given:
-        return "transcriber" if "audio" in given else "translator"
     if "label" not in given and (sense := next((one for one in MADE if one in given), None)):
         return MADE[sense]
     source = Path(given["source"])
     names = [one.name for one in source.iterdir()] if source.is_dir() else []
     # Of a folder, what is in it tells.
     suffix = (os.path.splitext(names[0])[1] if names else source.suffix).lower().lstrip(".")
-    return FORMATS.get(given.get("format", suffix), "classifier")
+    usual = FORMATS.get(given.get("format", suffix), "classifier")
+    named = given.keys() & _every_role() | ({"text", "target"} if "parallel" in given else set())
+    fits = (one for one in (usual, *BY_COLUMNS) if named <= registry.get("tasks", one).roles.keys())
+    return next(fits, usual)
 
 
 def _columns(kind: Any, names: Mapping[str, str]) -> dict[str, str]:
     """The column of each role of a task: as named, else its own; of an optional one only where named."""
     for role in sorted(names.keys() - kind.roles.keys()):
-        raise UnknownNameError.among(f"column of a {kind.task}", role, kind.roles)
+        raise UnknownNameError.among(f"{kind.task}'s column", role, kind.roles)
     return {
         role: names.get(role, kind.roles[role]) for role in kind.roles if role in _needed(kind, names)
     }
