@@ -50,7 +50,7 @@ MESSAGES = {
     "option.piece": "The column of pieces of music.",
     "option.tones": "Verse: tones must be opposed at the ruled places.",
     "option.to_rhyme": "Verse: the answer must rhyme with this character.",
-    "option.task": "A task that `elman list tasks` names; the data set, the format or the columns tell if left out.",
+    "option.task": "A task that `elman list tasks` names; data set, format or columns tell if left out.",
     "option.dev": "A labelled file to choose the best epoch on; a tenth of the rows if left out.",
     "option.encoding": "The encoding of the file, such as gb18030; UTF-8 if left out.",
     "option.format": "The format of the file; its suffix tells if left out.",
