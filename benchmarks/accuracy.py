@@ -370,7 +370,7 @@ def by_kind(rows: list[Row]) -> list[str]:
 
 def shown(recipe: Row, name: str, value: float) -> float:
     """A figure as the table has it: in percent, or for forecasts as it is, or its root (`figure: rmse`)."""
-    if "figure" not in recipe and name != "perplexity":
+    if "figure" not in recipe and name not in ("nats", "perplexity"):
         return 100 * value
     return value**0.5 if recipe.get("figure") == "rmse" and "mae" not in name else value
 
