@@ -15,6 +15,7 @@ namespace ELMAN_VARIANT {
 
 constexpr int64_t kFew = 8;           // running sequences below which a team splits units instead
 constexpr int64_t kSmall = 1 << 17;  // bytes of panels up to which it does not
+constexpr int64_t kLarge = 1 << 20;  // and beyond which it always does, where no near cache holds them
 
 // The threads that work on one direction.
 struct Team {

@@ -34,7 +34,7 @@ struct Plan {
   const int64_t outer_size = panels_size<T>(outer_depth, outer_columns);
   const bool outer = !kBackward || scan.grad_x;
   const int64_t bytes = panel_size * static_cast<int64_t>(sizeof(T));  // that a step reads
-  const bool far = bytes > near();
+  const bool far = bytes > near(), split = bytes > std::max(near(), kLarge);
   // Of each thread: the sums of a direction and what rounding has lost of them, and a block of panels.
   const int64_t sum_size = Cell::kGradBlocks * hidden, kept = pieces(2 * sum_size, 16) * 16;
   const int64_t block_size = pieces(sums_size<T>(input) + sums_size<T>(hidden) + kLeftSize<T>, 16) * 16;
@@ -201,7 +201,7 @@ void go(const elman_scan& given, const int64_t* order) {
   std::vector<Rows> all;  // every sequence of each direction
   for (int d = 0; d < plan.ways; ++d) all.emplace_back(scan, scan.direction[d], order, 0, 1);
   // The first step that finds only a few sequences running.
-  const bool many = scan.batch >= kFew && !plan.far;
+  const bool many = scan.batch >= kFew && !plan.split;
   const int64_t few = plan.bytes <= kSmall ? all[0].longest() : many ? all[0].length[kFew - 1] : 0;
 
 #ifdef _OPENMP
@@ -213,8 +213,8 @@ void go(const elman_scan& given, const int64_t* order) {
 #else
     const int threads = 1, thread = 0;
 #endif
-    // Two directions go to the two halves of the threads, if there are halves and each holds its panels near.
-    const bool halves = plan.ways == 2 && threads % 2 == 0 && !plan.far;
+    // Two directions go to the two halves of the threads, if there are halves and all do not share all.
+    const bool halves = plan.ways == 2 && threads % 2 == 0 && !plan.split;
     const int size = halves ? threads / 2 : threads;
     if (thread == 0) teams[0].size = teams[1].size = size;
     plan.pack(thread, threads);
