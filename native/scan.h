@@ -2,8 +2,9 @@
 //
 // While many sequences run, each thread owns some of them and no thread waits for another. When only a
 // few are left, the threads of a team share them all, split the units, and meet after every step. With
-// panels that no near cache holds they do so from the first step on, for then each reads its own part of
-// them alone; and with panels so small that a meeting costs more than it saves, never.
+// panels so small that a meeting costs more than it saves, they never do. With panels that no near cache
+// holds they do from the first step on, for then each reads its own part alone: where vectors are so wide
+// that reading takes longer than multiplying.
 #pragma once
 
 #include <atomic>
@@ -15,7 +16,6 @@ namespace ELMAN_VARIANT {
 
 constexpr int64_t kFew = 8;           // running sequences below which a team splits units instead
 constexpr int64_t kSmall = 1 << 17;  // bytes of panels up to which it does not
-constexpr int64_t kLarge = 1 << 20;  // and beyond which it always does, where no near cache holds them
 
 // The threads that work on one direction.
 struct Team {

@@ -34,7 +34,7 @@ struct Plan {
   const int64_t outer_size = panels_size<T>(outer_depth, outer_columns);
   const bool outer = !kBackward || scan.grad_x;
   const int64_t bytes = panel_size * static_cast<int64_t>(sizeof(T));  // that a step reads
-  const bool far = bytes > near(), split = bytes > std::max(near(), kLarge);
+  const bool far = bytes > near(), split = far && kBytes == 64;
   // Of each thread: the sums of a direction and what rounding has lost of them, and a block of panels.
   const int64_t sum_size = Cell::kGradBlocks * hidden, kept = pieces(2 * sum_size, 16) * 16;
   const int64_t block_size = pieces(sums_size<T>(input) + sums_size<T>(hidden) + kLeftSize<T>, 16) * 16;
