@@ -34,9 +34,10 @@ share. What was measured with AVX2 is of a version that had every page of a laye
 step, and whose calls of a layer cost twice as much around the kernel. Each table is of one run, and the
 machines are shared: the mean of the ragged layers was 4.25, 4.05, 4.32 and 4.36 in four runs of earlier
 versions, and is 4.49 here. During the first cases of this run, RNN of 64 units, everything took up to twice as
-long as in the run before, elman three times: there the forward pass was ahead by 1.6 times as much, with a
-kernel that is slower alone. A fit, steps, streams and the growth were measured a version earlier. A fit is
-counted in whole epochs, so that one epoch more or less to the same accuracy moves its ratio by a fifth.
+long as in the run before, elman three times: there the forward pass was ahead by 1.6 times as much. In turns
+afterwards, the version before was as slow in these cases as this one. A fit, steps, streams and the growth were
+measured a version earlier. A fit is counted in whole epochs, so that one epoch more or less to the same accuracy
+moves its ratio by a fifth.
 """
 
 TITLES = {
