@@ -36,8 +36,8 @@ machines are shared: the mean of the ragged layers was 4.25, 4.05, 4.32 and 4.36
 versions, and is 4.49 here. During the first cases of this run, RNN of 64 units, everything took up to twice as
 long as in the run before, elman three times: there the forward pass was ahead by 1.6 times as much. In turns
 afterwards, the version before was as slow in these cases as this one. A fit, steps, streams and the growth were
-measured a version earlier. A fit is counted in whole epochs, so that one epoch more or less to the same accuracy
-moves its ratio by a fifth.
+measured a version earlier. A fit is counted in whole epochs, so that one epoch more or less to the same
+accuracy moves its ratio by a fifth.
 """
 
 TITLES = {
