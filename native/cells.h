@@ -1,5 +1,6 @@
 // One step of each cell on a tile of M sequences × one vector of units, and the same step backwards.
-// `acc` comes from the register tile: one vector for each block going forward, one alone going back.
+// `acc` comes from the register tile: one vector for each block going forward, one alone going back. A step forward
+// opens for all sequences of a tile and closes for all of them: what a sequence waits for is done for the others.
 #pragma once
 
 #include "walk.h"
@@ -73,7 +74,8 @@ template <class T, bool kRelu>
 struct Rnn {
   static constexpr int kBlocks = 1, kGradBlocks = 1, kInside = -1;
   static constexpr bool kCarries = false;
-  static inline void forward(const Vec<T>* acc, int, const Way<T>& on, int64_t row, int64_t, int64_t, int64_t unit,
+  static inline void open(Vec<T>*, int, const Way<T>&, int64_t, int64_t, int64_t, int64_t, int) {}
+  static inline Vec<T> close(const Vec<T>* acc, int, const Way<T>& on, int64_t row, int64_t, int64_t, int64_t unit,
                              int n) {
     Vec<T> h = acc[0];
     if (kRelu)
@@ -82,6 +84,7 @@ struct Rnn {
       h = tanh(h);
     store(on.outputs() + row * on.out_stride + unit, h, n);
     if (on.keep) store(on.gates() + row * on.hidden + unit, h, n);
+    return h;
   }
   static inline void backward(Vec<T> dh, T* const*, const Way<T>& on, int64_t row, int64_t, int64_t,
                               int64_t unit, int n, Vec<T>* sums) {
@@ -96,18 +99,23 @@ template <class T>
 struct Lstm {
   static constexpr int kBlocks = 4, kGradBlocks = 4, kInside = -1;
   static constexpr bool kCarries = false;
-  static inline void forward(const Vec<T>* acc, int apart, const Way<T>& on, int64_t row, int64_t before,
-                             int64_t sequence, int64_t unit, int n) {
+  static inline void open(Vec<T>* acc, int apart, const Way<T>& on, int64_t row, int64_t before, int64_t sequence,
+                          int64_t unit, int n) {
     const Vec<T> i = sigmoid(acc[0]), f = sigmoid(acc[apart]);
     const Vec<T> g = tanh(acc[2 * apart]), o = sigmoid(acc[3 * apart]);
     const Vec<T> c = f * load_or_zero(on.c_before(before, sequence), unit, n) + i * g;
-    const Vec<T> h = o * tanh(c);
     store(on.c_row(row, sequence) + unit, c, n);
-    store(on.outputs() + row * on.out_stride + unit, h, n);
+    acc[0] = c, acc[3 * apart] = o;
     if (!on.keep) return;
     T* gates = on.gates() + row * 4 * on.hidden + unit;
     store(gates, i, n), store(gates + on.hidden, f, n);
     store(gates + 2 * on.hidden, g, n), store(gates + 3 * on.hidden, o, n);
+  }
+  static inline Vec<T> close(const Vec<T>* acc, int apart, const Way<T>& on, int64_t row, int64_t, int64_t,
+                             int64_t unit, int n) {
+    const Vec<T> h = acc[3 * apart] * tanh(acc[0]);
+    store(on.outputs() + row * on.out_stride + unit, h, n);
+    return h;
   }
   static inline void backward(Vec<T> dh, T* const* carry, const Way<T>& on, int64_t row, int64_t before,
                               int64_t sequence, int64_t unit, int n, Vec<T>* sums) {
@@ -134,16 +142,22 @@ struct Gru {
   static constexpr int kBlocks = 3, kGradBlocks = 4;
   static constexpr int kInside = 2;     // this block is under a gate of its own: n = tanh(x + r·(W·h + b))
   static constexpr bool kCarries = true;  // dh·z goes past the product
-  static inline void forward(const Vec<T>* acc, int apart, const Way<T>& on, int64_t row, int64_t before,
-                             int64_t sequence, int64_t unit, int n) {
+  static inline void open(Vec<T>* acc, int apart, const Way<T>& on, int64_t row, int64_t, int64_t, int64_t unit,
+                          int n) {
     T* gates = on.gates() + row * 3 * on.hidden + unit;
-    const Vec<T> r = sigmoid(acc[0]), z = sigmoid(acc[apart]);
-    const Vec<T> c = tanh(load(gates + 2 * on.hidden, n) + r * acc[2 * apart]);
-    const Vec<T> h = c + z * (load_or_zero(on.h_before(before, sequence), unit, n) - c);
-    store(on.outputs() + row * on.out_stride + unit, h, n);
+    const Vec<T> r = sigmoid(acc[0]), z = sigmoid(acc[apart]), w = acc[2 * apart];
+    acc[2 * apart] = load(gates + 2 * on.hidden, n) + r * w, acc[apart] = z;
     if (!on.keep) return;
-    store(gates, r, n), store(gates + on.hidden, z, n), store(gates + 2 * on.hidden, c, n);
-    store(on.candidates() + row * on.hidden + unit, acc[2 * apart], n);
+    store(gates, r, n), store(gates + on.hidden, z, n);
+    store(on.candidates() + row * on.hidden + unit, w, n);
+  }
+  static inline Vec<T> close(const Vec<T>* acc, int apart, const Way<T>& on, int64_t row, int64_t before,
+                             int64_t sequence, int64_t unit, int n) {
+    const Vec<T> c = tanh(acc[2 * apart]);
+    const Vec<T> h = c + acc[apart] * (load_or_zero(on.h_before(before, sequence), unit, n) - c);
+    store(on.outputs() + row * on.out_stride + unit, h, n);
+    if (on.keep) store(on.gates() + (row * 3 + 2) * on.hidden + unit, c, n);
+    return h;
   }
   static inline void backward(Vec<T> dh, T* const* carry, const Way<T>& on, int64_t row, int64_t before,
                               int64_t sequence, int64_t unit, int n, Vec<T>* sums) {

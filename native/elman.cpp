@@ -2,6 +2,11 @@
 #include "elman.h"
 
 #include <pthread.h>
+#ifdef ELMAN_AMX
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include <algorithm>
 #include <atomic>
@@ -21,6 +26,9 @@ ELMAN_DECLARE(baseline)
 ELMAN_DECLARE(avx2)
 ELMAN_DECLARE(avx512)
 #endif
+#ifdef ELMAN_AMX
+ELMAN_DECLARE(amx)
+#endif
 
 namespace {
 
@@ -29,9 +37,31 @@ struct Choice {
   const Variant* variant;
 };
 
+#ifdef ELMAN_AMX
+// Whether there is a matrix unit for bfloat16, and the system lets this process use it.
+bool matrix_unit() {
+  static const bool found = [] {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+    constexpr unsigned kBfloat16 = 1u << 22, kTiles = 1u << 24;
+    if ((d & (kBfloat16 | kTiles)) != (kBfloat16 | kTiles)) return false;
+#ifdef SYS_arch_prctl
+    constexpr int kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM
+    return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+#else
+    return false;
+#endif
+  }();
+  return found;
+}
+#endif
+
 bool has(const char* name) {
 #ifdef ELMAN_X86
   __builtin_cpu_init();
+#ifdef ELMAN_AMX
+  if (!std::strcmp(name, "amx")) return has("avx512") && matrix_unit();
+#endif
   if (!std::strcmp(name, "avx512"))
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
@@ -41,6 +71,9 @@ bool has(const char* name) {
 }
 
 const Choice kChoices[] = {
+#ifdef ELMAN_AMX
+    {"amx", &amx::variant},
+#endif
 #ifdef ELMAN_X86
     {"avx512", &avx512::variant},
     {"avx2", &avx2::variant},

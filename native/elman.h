@@ -137,7 +137,7 @@ typedef struct {
 } elman_adamw;
 
 ELMAN_API int32_t elman_abi(void);
-ELMAN_API const char* elman_instructions(void); /* the instruction set in use: "avx512", "avx2", "baseline" */
+ELMAN_API const char* elman_instructions(void); /* the instruction set in use: "amx", "avx512", "avx2", "baseline" */
 ELMAN_API int32_t elman_use(const char* instructions); /* choose another that this machine has, for comparisons */
 
 ELMAN_API int32_t elman_forward(const elman_scan* scan);

@@ -1,6 +1,7 @@
-// Large matrix products by the same register tile as the scan: the projection of all steps, and the
-// gradients of the input and of the weights. Every thread of a team calls them; each takes its own part
-// of the result and sums it in one order, so that no number depends on how many threads there are.
+// Large matrix products: the projection of all steps, and the gradients of the input and of the weights. Every
+// thread of a team calls them; each takes its own part of the result and sums it in one order, so that no number
+// depends on how many threads there are. Here it is vectors that multiply, by the same register tile as the scan;
+// tiles.h does the same with the matrix unit.
 #pragma once
 
 #include "cells.h"
@@ -17,12 +18,6 @@ template <class T>
 constexpr int64_t kColumns = kWide * kLanes<T>;
 
 inline int64_t pieces(int64_t size, int64_t each) { return (size + each - 1) / each; }
-
-// Columns of the result, `kColumns` at a time; a panel holds those of a matrix, `depth` deep.
-template <class T>
-int64_t panels_size(int64_t depth, int64_t columns) {
-  return pieces(columns, kColumns<T>) * depth * kColumns<T>;
-}
 
 // C[m][j] = (C if `more`) + start[j] + Σ_k A[m][k]·panel[k][j] for M rows. The numbers of A that one k needs lie
 // `a_stride` apart (kPacked = 0), or side by side, kPacked from one k to the next.
@@ -78,77 +73,90 @@ inline void tile_of(int64_t count, const Rest&... rest) {
     tile_of<T, M - 1, kPacked>(count, rest...);
 }
 
-// C[rows from … to) = (C if `more`) + A·panels + bias, row by row: nothing but the rows is shared out.
+// A product has a left factor with its rows and a right one with its columns, which are laid out for it. Sizes are in
+// numbers of T and multiples of 64 bytes.
 template <class T>
-void rows_product(const T* a, int64_t a_stride, const T* panels, int64_t depth, int64_t columns, const T* bias,
-                  bool more, T* c, int64_t from, int64_t to) {
-  constexpr int64_t kBlock = 12 * kTall;  // rows whose part of A stays in the cache
-  for (int64_t block = from; block < to; block += kBlock) {
-    const int64_t end = std::min(block + kBlock, to);
-    for (int64_t k = 0; k < depth; k += kDeep) {
-      const int64_t deep = std::min(kDeep, depth - k);
-      for (int64_t j = 0; j < columns; j += kColumns<T>) {
-        const T* panel = panels + j * depth + k * kColumns<T>;
-        for (int64_t i = block; i < end; i += kTall)
-          tile_of<T, kTall, 0>(end - i, a + i * a_stride + k, a_stride, deep, panel, k || !bias ? nullptr : bias + j,
-                               k || more, c + i * columns + j, columns, columns - j);
+struct Vectors {
+  static constexpr int64_t kRows = kTall;  // rows of the result that go together
+
+  // --- some rows of the result at a time, all of a sum ---
+
+  static int64_t groups(int64_t columns) { return pieces(columns, kColumns<T>); }
+  static int64_t right_size(int64_t depth, int64_t columns) { return groups(columns) * depth * kColumns<T>; }
+  static int64_t left_size(int64_t) { return 0; }
+  // A group of columns: column j is row j of a matrix, or its column j.
+  static void lay_rows(const T* matrix, T* to, int64_t group, int64_t columns, int64_t depth) {
+    pack_forward(matrix, to, group, columns, depth, 1, kWide);
+  }
+  static void lay_columns(const T* matrix, T* to, int64_t group, int64_t columns, int64_t depth) {
+    pack_backward(matrix, to, group, columns, depth, kWide);
+  }
+
+  // C[rows from … to) = (C if `more`) + A·right + bias, row by row: nothing but the rows is shared out.
+  void rows_product(const T* a, int64_t a_stride, const T* right, int64_t depth, int64_t columns, const T* bias,
+                    bool more, T* c, int64_t from, int64_t to, T*) {
+    constexpr int64_t kBlock = 12 * kTall;  // rows whose part of A stays in the cache
+    for (int64_t block = from; block < to; block += kBlock) {
+      const int64_t end = std::min(block + kBlock, to);
+      for (int64_t k = 0; k < depth; k += kDeep) {
+        const int64_t deep = std::min(kDeep, depth - k);
+        for (int64_t j = 0; j < columns; j += kColumns<T>) {
+          const T* panel = right + j * depth + k * kColumns<T>;
+          for (int64_t i = block; i < end; i += kTall)
+            tile_of<T, kTall, 0>(end - i, a + i * a_stride + k, a_stride, deep, panel,
+                                 k || !bias ? nullptr : bias + j, k || more, c + i * columns + j, columns,
+                                 columns - j);
+        }
       }
     }
   }
-}
 
-// So many tiles of A are packed at a time, and so far apart are two of them.
-constexpr int64_t kTiles = 8;
-template <class T>
-constexpr int64_t kApart = kDeep * kTall + kLanes<T>;
+  // --- some steps of a sum at a time, kDeep at most, all of the result ---
 
-// What `sums_panels` of so many columns and `pack_left` fill, in numbers.
-template <class T>
-int64_t sums_size(int64_t columns) {
-  return kDeep * pieces(columns, kColumns<T>) * kColumns<T>;
-}
-template <class T>
-constexpr int64_t kLeftSize = kTiles * kApart<T>;
+  static constexpr int64_t kTiles = 8;  // so many of the left factor are laid out at a time
+  static constexpr int64_t kTogether = kTiles * kTall;
+  static constexpr int64_t kApart = kDeep * kTall + kLanes<T>;  // from one to the next
+  static int64_t steps_size(int64_t columns) { return kDeep * groups(columns) * kColumns<T>; }
+  static constexpr int64_t kLeftSize = (kTiles * kApart + 15) / 16 * 16;
 
-// Some columns of A in tiles: left[tile][k][m] = A[k][tile·kTall + m].
-template <class T>
-void pack_left(const T* a, int64_t a_stride, int64_t deep, int64_t columns, T* left) {
-  constexpr int64_t kAhead = 8;
-  for (int64_t k = 0; k < deep; ++k, a += a_stride) {
-    for (int64_t j = 0; j < columns; j += 64 / static_cast<int64_t>(sizeof(T)))
-      __builtin_prefetch(a + std::min(kAhead, deep - 1 - k) * a_stride + j);
-    for (int64_t j = 0; j < columns; j += kTall) {
-      T* out = left + j / kTall * kApart<T> + k * kTall;
-      if (j + std::max(kTall, kLanes<T>) <= columns && kTall <= 2 * kLanes<T>) {
-        store(out, load(a + j, kLanes<T>), kLanes<T>);  // what is too much is overwritten by the next
-        if (kTall > kLanes<T>) store(out + kTall - kLanes<T>, load(a + j + kTall - kLanes<T>, kLanes<T>), kLanes<T>);
-      } else {
-        for (int64_t m = 0; m < std::min<int64_t>(kTall, columns - j); ++m) out[m] = a[j + m];
+  // left[tile][k][m] = A[k][tile·kTall + m]
+  static void lay_left(const T* a, int64_t a_stride, int64_t deep, int64_t columns, T* left) {
+    constexpr int64_t kAhead = 8;
+    for (int64_t k = 0; k < deep; ++k, a += a_stride) {
+      for (int64_t j = 0; j < columns; j += 64 / static_cast<int64_t>(sizeof(T)))
+        __builtin_prefetch(a + std::min(kAhead, deep - 1 - k) * a_stride + j);
+      for (int64_t j = 0; j < columns; j += kTall) {
+        T* out = left + j / kTall * kApart + k * kTall;
+        if (j + std::max(kTall, kLanes<T>) <= columns && kTall <= 2 * kLanes<T>) {
+          store(out, load(a + j, kLanes<T>), kLanes<T>);  // what is too much is overwritten by the next
+          if (kTall > kLanes<T>) store(out + kTall - kLanes<T>, load(a + j + kTall - kLanes<T>, kLanes<T>), kLanes<T>);
+        } else {
+          for (int64_t m = 0; m < std::min<int64_t>(kTall, columns - j); ++m) out[m] = a[j + m];
+        }
       }
     }
   }
-}
 
-// Some rows in panels: panel[k][j] = row(k)[j]. A row may be null, for zeros.
-template <class T, class Row>
-void sums_panels(int64_t deep, const Row& row, int64_t columns, T* panels) {
-  for (int64_t k = 0; k < deep; ++k) {
-    const T* b = row(k);
-    for (int64_t j = 0; j < pieces(columns, kColumns<T>) * kColumns<T>; j += kLanes<T>) {
-      const int n = static_cast<int>(std::min<int64_t>(kLanes<T>, columns - j));
-      T* to = panels + j / kColumns<T> * kColumns<T> * kDeep + k * kColumns<T> + j % kColumns<T>;
-      *reinterpret_cast<Vec<T>*>(to) = b && n > 0 ? load(b + j, n) : Vec<T>{};
+  // panel[k][j] = row(k)[j], which are asked for in order. A row may be null, for zeros.
+  template <class Row>
+  static void lay_steps(int64_t deep, const Row& row, int64_t columns, T* panels) {
+    for (int64_t k = 0; k < deep; ++k) {
+      const T* b = row(k);
+      for (int64_t j = 0; j < groups(columns) * kColumns<T>; j += kLanes<T>) {
+        const int n = static_cast<int>(std::min<int64_t>(kLanes<T>, columns - j));
+        T* to = panels + j / kColumns<T> * kColumns<T> * kDeep + k * kColumns<T> + j % kColumns<T>;
+        *reinterpret_cast<Vec<T>*>(to) = b && n > 0 ? load(b + j, n) : Vec<T>{};
+      }
     }
   }
-}
 
-// C[m][j] = (C if `more`) + Σ_k left[k][m]·panel[k][j] for some rows, kTiles tiles at most.
-template <class T>
-void sums_product(int64_t deep, const T* left, int64_t rows, const T* panels, int64_t columns, bool more, T* c) {
-  for (int64_t j = 0; j < columns; j += kColumns<T>)
-    for (int64_t m = 0; m < rows; m += kTall)
-      tile_of<T, kTall, kTall>(rows - m, left + m / kTall * kApart<T>, int64_t{0}, deep, panels + j * kDeep,
-                               static_cast<const T*>(nullptr), more, c + m * columns + j, columns, columns - j);
-}
+  // C[m][j] = (C if `more`) + Σ_k left[k][m]·panel[k][j] for some rows, kTogether at most.
+  void sums_product(int64_t deep, const T* left, int64_t rows, const T* panels, int64_t columns, bool more, T* c) {
+    for (int64_t j = 0; j < columns; j += kColumns<T>)
+      for (int64_t m = 0; m < rows; m += kTall)
+        tile_of<T, kTall, kTall>(rows - m, left + m / kTall * kApart, int64_t{0}, deep, panels + j * kDeep,
+                                 static_cast<const T*>(nullptr), more, c + m * columns + j, columns, columns - j);
+  }
+};
 
 }  // namespace ELMAN_VARIANT

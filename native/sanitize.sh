@@ -25,6 +25,11 @@ case $(uname -m) in
     compile avx2 -DELMAN_VARIANT=avx2 -mavx2 -mfma variant.cpp
     compile avx512 -DELMAN_VARIANT=avx512 -mavx512f -mavx512dq -mavx512vl -mavx512bw -mfma variant.cpp
     flags+=(-DELMAN_X86)
+    amx=(-mamx-tile -mamx-bf16)
+    if g++ "${amx[@]}" -fsyntax-only -x c++ /dev/null 2>/dev/null; then
+      compile amx -DELMAN_VARIANT=amx -mavx512f -mavx512dq -mavx512vl -mavx512bw -mfma "${amx[@]}" variant.cpp
+      flags+=(-DELMAN_AMX)
+    fi
     ;;
 esac
 compile elman elman.cpp

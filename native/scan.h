@@ -145,7 +145,9 @@ struct Walker {
       const int n = lanes(at);
       if (n <= 0) break;
       for (int m = 0; m < count; ++m)
-        Cell::forward(acc + m * N + w, wide, on, row[m], before[m], rows.sequence[i + m], at, n);
+        Cell::open(acc + m * N + w, wide, on, row[m], before[m], rows.sequence[i + m], at, n);
+      for (int m = 0; m < count; ++m)
+        Cell::close(acc + m * N + w, wide, on, row[m], before[m], rows.sequence[i + m], at, n);
     }
   }
 

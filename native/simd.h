@@ -159,13 +159,9 @@ template <class T, int M, int N, int kApart, bool kAhead>
 __attribute__((noinline)) void multiply_tile(Vec<T>* acc, const T* const* a, int64_t depth, const T* panel,
                                              Ahead ahead) {
   const T* row[M];
-  Vec<T> sum[M][N];
+  Vec<T> sum[M][N] = {};  // added at last: what is much larger would round every step of the sum
 #pragma GCC unroll 16
-  for (int m = 0; m < M; ++m) {
-    row[m] = a[m];
-#pragma GCC unroll 8
-    for (int v = 0; v < N; ++v) sum[m][v] = acc[m * kApart + v];
-  }
+  for (int m = 0; m < M; ++m) row[m] = a[m];
   for (int64_t k = 0; k < depth; ++k) {
     const Vec<T>* b = reinterpret_cast<const Vec<T>*>(panel + k * kApart * kLanes<T>);
     if (kAhead) __builtin_prefetch(ahead.at + k * ahead.step, 0, 2);
@@ -179,7 +175,7 @@ __attribute__((noinline)) void multiply_tile(Vec<T>* acc, const T* const* a, int
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m)
 #pragma GCC unroll 8
-    for (int v = 0; v < N; ++v) acc[m * kApart + v] = sum[m][v];
+    for (int v = 0; v < N; ++v) acc[m * kApart + v] += sum[m][v];
 }
 
 template <class T, int M, int N, int kApart>

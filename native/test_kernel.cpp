@@ -335,7 +335,7 @@ void refused() {
 
 int main() {
   const std::vector<std::vector<int64_t>> batches = {{}, {0}, {1}, {5}, {0, 0}, {3, 0, 1, 4}, {9, 1, 2, 7, 3, 3, 0, 5, 6, 2, 4}};
-  for (const char* instructions : {"baseline", "avx2", "avx512"}) {
+  for (const char* instructions : {"baseline", "avx2", "avx512", "amx"}) {
     if (elman_use(instructions) != ELMAN_OK) continue;
     for (int cell = 0; cell < 4; ++cell)
       for (const auto& lengths : batches)
@@ -351,6 +351,11 @@ int main() {
     // Longer than a block of the products is deep, in float32.
     Layer<float> layer(ELMAN_GRU, 2, 2, 40, 24, {300, 260, 1});
     layer.total(), layer.backward();
+    // Large enough for a matrix unit, with a rest in every direction.
+    for (const int cell : {ELMAN_RNN_TANH, ELMAN_LSTM, ELMAN_GRU}) {
+      Layer<float> large(cell, 2, 3, 281, 33, {300, 33, 1});
+      large.total(), large.backward();
+    }
     // Panels of more than a few sequences are shared for, and panels that no near cache holds.
     for (const int64_t hidden : {130, 420}) {
       Layer<float> shared(ELMAN_LSTM, 2, 3, 3, hidden, batches.back());

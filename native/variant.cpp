@@ -13,13 +13,14 @@
 #include "rows.h"
 #include "scan.h"
 #include "step.h"
+#include "tiles.h"
 #include "variant.h"
 
 namespace ELMAN_VARIANT {
 namespace {
 
-// Where a call keeps what it makes for itself, and what its threads share.
-template <class T, class Cell, bool kBackward>
+// Where a call keeps what it makes for itself, and what its threads share. Large is what multiplies large matrices.
+template <class T, class Cell, bool kBackward, class Large>
 struct Plan {
   using S = Shape<Cell, kBackward>;
   elman_scan scan;
@@ -30,20 +31,20 @@ struct Plan {
   const int64_t groups = Panels<T>::groups(hidden, S::wide);
   const int64_t panel_size = Panels<T>::size(hidden, depth, S::kBlocks, S::wide);
   const int64_t outer_depth = kBackward ? projected : input, outer_columns = kBackward ? input : projected;
-  const int64_t outer_groups = pieces(outer_columns, kColumns<T>);
-  const int64_t outer_size = panels_size<T>(outer_depth, outer_columns);
+  const int64_t outer_groups = Large::groups(outer_columns), outer_size = Large::right_size(outer_depth, outer_columns);
   const bool outer = !kBackward || scan.grad_x;
   const int64_t bytes = panel_size * static_cast<int64_t>(sizeof(T));  // that a step reads
   const bool far = bytes > near(), split = far && kBytes == 64;
-  // Of each thread: the sums of a direction and what rounding has lost of them, and a block of panels.
+  // Of each thread: the sums of a direction and what rounding has lost of them, and what its products are laid out in.
   const int64_t sum_size = Cell::kGradBlocks * hidden, kept = pieces(2 * sum_size, 16) * 16;
-  const int64_t block_size = pieces(sums_size<T>(input) + sums_size<T>(hidden) + kLeftSize<T>, 16) * 16;
+  const int64_t steps_size = Large::steps_size(input) + Large::steps_size(hidden) + Large::kLeftSize;
+  const int64_t block_size = std::max(Large::left_size(outer_depth), kBackward ? steps_size : 0);
   // Multiples of 64 bytes, all of them.
   T *panels = nullptr, *outer_panels = nullptr, *sums = nullptr, *blocks = nullptr, *biases = nullptr;
 
   Plan(const elman_scan& given, Arena& arena) : scan(given) {
     const int64_t bias_size = pieces(projected, 16) * 16;
-    const int64_t own = kBackward ? (kept * ways + block_size) * asked : bias_size * ways;
+    const int64_t own = block_size * asked + (kBackward ? kept * ways * asked : bias_size * ways);
     // Gates that nobody keeps, or their gradients: memory that is touched anew costs more than to fill it.
     const int64_t work = pieces(scan.rows * (kBackward ? Cell::kGradBlocks : Cell::kBlocks) * hidden, 16) * 16;
     const auto gates = [this](int d) -> void*& {
@@ -55,12 +56,13 @@ struct Plan {
     if (!at) throw std::bad_alloc();
     for (int d = 0; d < ways; ++d)
       if (!gates(d)) gates(d) = at, at += work;
-    panels = at, outer_panels = at += panel_size * ways, at += outer_size * ways;
+    panels = at, outer_panels = at += panel_size * ways;
+    blocks = at += outer_size * ways, at += block_size * asked;
     if (!kBackward) {
       biases = at;
       for (int d = 0; d < ways; ++d) add_biases(scan.direction[d], biases + d * bias_size);
     } else {
-      sums = at, blocks = at + kept * ways * asked;
+      sums = at;
       std::memset(static_cast<void*>(sums), 0, kept * ways * asked * sizeof(T));
     }
   }
@@ -88,38 +90,39 @@ struct Plan {
       const T* weight = static_cast<const T*>(scan.direction[d].weight_ih);
       T* to = outer_panels + d * outer_size;
       if (kBackward)
-        pack_backward(weight, to, job % outer_groups, outer_columns, outer_depth, kWide);
+        Large::lay_columns(weight, to, job % outer_groups, outer_columns, outer_depth);
       else
-        pack_forward(weight, to, job % outer_groups, outer_columns, outer_depth, 1, kWide);
+        Large::lay_rows(weight, to, job % outer_groups, outer_columns, outer_depth);
     }
   }
 
   // P = X·W_ihᵀ + b, or dX = Σ dP·W_ih over the directions: this thread's rows.
-  void outer_product(int thread, int threads) const {
-    const int64_t tiles = pieces(scan.rows, kTall), from = tiles * thread / threads * kTall;
-    const int64_t to = std::min(tiles * (thread + 1) / threads * kTall, scan.rows);
+  void outer_product(Large& large, int thread, int threads) const {
+    const int64_t tiles = pieces(scan.rows, Large::kRows), from = tiles * thread / threads * Large::kRows;
+    const int64_t to = std::min(tiles * (thread + 1) / threads * Large::kRows, scan.rows);
+    T* const memory = blocks + thread * block_size;
     for (int d = 0; d < ways; ++d) {
       const elman_direction& way = scan.direction[d];
       const T* from_panels = outer_panels + d * outer_size;
       if (kBackward)
-        rows_product<T>(static_cast<const T*>(way.grad_gates), Cell::kGradBlocks * hidden, from_panels, projected,
-                        input, nullptr, d > 0, static_cast<T*>(scan.grad_x), from, to);
+        large.rows_product(static_cast<const T*>(way.grad_gates), Cell::kGradBlocks * hidden, from_panels, projected,
+                           input, nullptr, d > 0, static_cast<T*>(scan.grad_x), from, to, memory);
       else
-        rows_product<T>(static_cast<const T*>(scan.x), input, from_panels, input, projected, bias(d), false,
-                        static_cast<T*>(way.gates), from, to);
+        large.rows_product(static_cast<const T*>(scan.x), input, from_panels, input, projected, bias(d), false,
+                           static_cast<T*>(way.gates), from, to, memory);
     }
   }
 
   // dW_ih = dPᵀ·X and dW_hh = dPᵀ·H[t-1] of one direction: the rows of both that are this part's. They go together,
   // because laying out dP takes a tenth to a sixth of a product, and the same one serves both.
-  void weights(int d, int part, int parts, T* memory) const {
+  void weights(Large& large, int d, int part, int parts, T* memory) const {
     const elman_direction& way = scan.direction[d];
-    const int64_t tiles = pieces(projected, kTall), from = tiles * part / parts * kTall;
-    const int64_t to = std::min(tiles * (part + 1) / parts * kTall, projected);
+    const int64_t tiles = pieces(projected, Large::kRows), from = tiles * part / parts * Large::kRows;
+    const int64_t to = std::min(tiles * (part + 1) / parts * Large::kRows, projected);
     const T* grads = static_cast<const T*>(way.grad_gates);
     const int64_t stride = Cell::kGradBlocks * hidden;
-    T *const x_panels = memory, *const h_panels = x_panels + sums_size<T>(input);
-    T* const left = h_panels + sums_size<T>(hidden);
+    T *const x_panels = memory, *const h_panels = x_panels + Large::steps_size(input);
+    T* const left = h_panels + Large::steps_size(hidden);
     T *const ih = static_cast<T*>(way.grad_weight_ih), *const hh = static_cast<T*>(way.grad_weight_hh);
     if (scan.rows == 0) {
       std::memset(static_cast<void*>(ih + from * input), 0, (to - from) * input * sizeof(T));
@@ -138,15 +141,15 @@ struct Plan {
     const int64_t step = (left - memory) * static_cast<int64_t>(sizeof(T)) > near() / 2 ? kDeep / 2 : kDeep;
     for (int64_t r = 0; r < scan.rows; r += step) {
       const int64_t deep = std::min(step, scan.rows - r);
-      sums_panels<T>(deep, [&](int64_t k) { return static_cast<const T*>(scan.x) + (r + k) * input; }, input, x_panels);
-      sums_panels<T>(deep, [&](int64_t k) { return before(r + k); }, hidden, h_panels);
+      Large::lay_steps(deep, [&](int64_t k) { return static_cast<const T*>(scan.x) + (r + k) * input; }, input, x_panels);
+      Large::lay_steps(deep, [&](int64_t k) { return before(r + k); }, hidden, h_panels);
       for (int64_t i = from, end; i < to; i = end) {
-        end = std::min({i + kTiles * kTall, to, i < plain ? plain : to});
+        end = std::min({i + Large::kTogether, to, i < plain ? plain : to});
         const T* const grad = grads + r * stride + i;
-        pack_left(grad, stride, deep, end - i, left);
-        sums_product<T>(deep, left, end - i, x_panels, input, r > 0, ih + i * input);
-        if (i >= plain) pack_left(grad + hidden, stride, deep, end - i, left);
-        sums_product<T>(deep, left, end - i, h_panels, hidden, r > 0, hh + i * hidden);
+        Large::lay_left(grad, stride, deep, end - i, left);
+        large.sums_product(deep, left, end - i, x_panels, input, r > 0, ih + i * input);
+        if (i >= plain) Large::lay_left(grad + hidden, stride, deep, end - i, left);
+        large.sums_product(deep, left, end - i, h_panels, hidden, r > 0, hh + i * hidden);
       }
     }
   }
@@ -193,9 +196,9 @@ inline void barrier() {
 
 thread_local Arena arena;  // one for all cells: a thread makes one call at a time
 
-template <class T, class Cell, bool kBackward>
+template <class T, class Cell, bool kBackward, class Large>
 void go(const elman_scan& given, const int64_t* order) {
-  const Plan<T, Cell, kBackward> plan(given, arena);
+  const Plan<T, Cell, kBackward, Large> plan(given, arena);
   const elman_scan& scan = plan.scan;
   Team teams[2];
   std::vector<Rows> all;  // every sequence of each direction
@@ -217,10 +220,11 @@ void go(const elman_scan& given, const int64_t* order) {
     const bool halves = plan.ways == 2 && threads % 2 == 0 && !plan.split;
     const int size = halves ? threads / 2 : threads;
     if (thread == 0) teams[0].size = teams[1].size = size;
+    Large large;
     plan.pack(thread, threads);
     barrier();
     if (!kBackward) {
-      plan.outer_product(thread, threads);
+      plan.outer_product(large, thread, threads);
       barrier();
     }
     for (int d = 0; d < plan.ways; ++d) {
@@ -245,10 +249,10 @@ void go(const elman_scan& given, const int64_t* order) {
     }
     if (kBackward) {
       barrier();
-      if (plan.outer) plan.outer_product(thread, threads);
+      if (plan.outer) plan.outer_product(large, thread, threads);
       for (int d = 0; d < plan.ways; ++d)
         if (!halves || thread / size == d)
-          plan.weights(d, halves ? thread % size : thread, size, plan.blocks + thread * plan.block_size);
+          plan.weights(large, d, halves ? thread % size : thread, size, plan.blocks + thread * plan.block_size);
     }
   }
   for (int d = 0; d < plan.ways; ++d)
@@ -259,21 +263,37 @@ void go(const elman_scan& given, const int64_t* order) {
   arena.done();
 }
 
-template <class T, bool kBackward>
-void choose(const elman_scan& scan, const int64_t* order) {
+template <class T, class Cell, class Large>
+void go(const elman_scan& scan, const int64_t* order, bool backward) {
+  backward ? go<T, Cell, true, Large>(scan, order) : go<T, Cell, false, Large>(scan, order);
+}
+
+template <class T, class Cell>
+void choose(const elman_scan& scan, const int64_t* order, bool backward) {
+#ifdef __AMX_BF16__
+  // Laying out tiles costs more than the products of a few short steps.
+  if constexpr (sizeof(T) == sizeof(float))
+    if (scan.rows >= 2 * Tiles::kRows && Cell::kBlocks * scan.hidden * scan.input >= 1 << 13)
+      return go<T, Cell, Tiles>(scan, order, backward);
+#endif
+  go<T, Cell, Vectors<T>>(scan, order, backward);
+}
+
+template <class T>
+void choose(const elman_scan& scan, const int64_t* order, bool backward) {
   switch (scan.cell) {
-    case ELMAN_RNN_TANH: return go<T, Rnn<T, false>, kBackward>(scan, order);
-    case ELMAN_RNN_RELU: return go<T, Rnn<T, true>, kBackward>(scan, order);
-    case ELMAN_LSTM: return go<T, Lstm<T>, kBackward>(scan, order);
-    default: return go<T, Gru<T>, kBackward>(scan, order);
+    case ELMAN_RNN_TANH: return choose<T, Rnn<T, false>>(scan, order, backward);
+    case ELMAN_RNN_RELU: return choose<T, Rnn<T, true>>(scan, order, backward);
+    case ELMAN_LSTM: return choose<T, Lstm<T>>(scan, order, backward);
+    default: return choose<T, Gru<T>>(scan, order, backward);
   }
 }
 
 void run(const elman_scan& scan, const int64_t* order, bool backward) {
   if (scan.type == ELMAN_FLOAT32)
-    backward ? choose<float, true>(scan, order) : choose<float, false>(scan, order);
+    choose<float>(scan, order, backward);
   else
-    backward ? choose<double, true>(scan, order) : choose<double, false>(scan, order);
+    choose<double>(scan, order, backward);
 }
 
 void linear(const elman_linear& linear, const int64_t* order, bool backward) {

@@ -195,7 +195,7 @@ def test_it_is_exported_for_any_length(name: str) -> None:
 
 
 @every_cell
-@pytest.mark.parametrize("instructions", ["baseline", "avx2", "avx512"])
+@pytest.mark.parametrize("instructions", ["baseline", "avx2", "avx512", "amx"])
 def test_every_instruction_set_agrees(name: str, instructions: str) -> None:
     layer, xs = Recurrent(name, 5, 37, bidirectional=True), batch_of(5)
     before, wanted = library.instructions(), results(layer, xs)

@@ -38,7 +38,7 @@ def same(left: Tensor, right: Tensor, tolerance: float = 1e-5) -> None:
     torch.testing.assert_close(left, right, rtol=tolerance, atol=tolerance)
 
 
-@pytest.fixture(params=["baseline", "avx2", "avx512"])
+@pytest.fixture(params=["baseline", "avx2", "avx512", "amx"])
 def every_instruction_set(request: pytest.FixtureRequest) -> Iterator[None]:
     before = library.instructions()
     try:

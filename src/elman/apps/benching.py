@@ -25,9 +25,8 @@ def bench(
     """
     if instructions is not None:
         # Said before torch is loaded, or its own kernels would use what the machine has.
-        os.environ["ONEDNN_MAX_CPU_ISA"] = {"avx512": "AVX512_CORE"}.get(
-            instructions, instructions.upper()
-        )
+        names = {"avx512": "AVX512_CORE", "amx": "AVX512_CORE_AMX"}
+        os.environ["ONEDNN_MAX_CPU_ISA"] = names.get(instructions, instructions.upper())
     from elman.apps import bench
     from elman.apps.render import columns, show
     from elman.atomic import write_bytes

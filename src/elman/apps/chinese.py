@@ -100,7 +100,7 @@ MESSAGES = {
     "option.json_file": "同时把数字写进这个文件。",
     "option.quick": "只测少数几个小例子，约一分钟。",
     "option.only": "只测名称中含有这几个字的例子。可以多次给出。",
-    "option.instructions": "各方都使用的指令集：avx2 或 avx512。",
+    "option.instructions": "各方都使用的指令集：avx2、avx512 或 amx。",
     "option.json": "标准输出只打印 JSON。",
     "option.top": "显示几个标签。",
     "option.prompt": "文本的开头；音乐则为一个 MIDI 或 ABC 文件。",

@@ -102,7 +102,7 @@ MESSAGES = {
     "option.json_file": "Write the figures to this file as well.",
     "option.quick": "A few small cases, in about a minute.",
     "option.only": "The cases whose name has this in it. May be repeated.",
-    "option.instructions": "The instruction set to use, for everybody: avx2 or avx512.",
+    "option.instructions": "The instruction set to use, for everybody: avx2, avx512 or amx.",
     "option.json": "Print JSON, and nothing else, on standard output.",
     "option.top": "How many labels to show.",
     "option.prompt": "How the text begins; of music, a MIDI or ABC file.",

@@ -248,7 +248,7 @@ def step_function() -> Any:
 
 
 def instructions() -> str | None:
-    """The instruction set in use (`avx512`, `avx2`, `baseline`), or None where nothing was built."""
+    """The instruction set in use (`amx`, `avx512`, `avx2`, `baseline`), or None where nothing was built."""
     found = library()
     return None if found is None else found.elman_instructions().decode()
 
