@@ -264,8 +264,8 @@ IN_A_CHILD = """
     from elman.layers.recurrent import Recurrent
     from elman.ragged import Ragged
     torch.set_num_threads(2)
-    layer = Recurrent("{name}", 3, 40)
-    xs = Ragged.of([torch.randn(n, 3) for n in (9, 4, 30) * 8])
+    layer = Recurrent("{name}", 60, 40)  # large enough for a matrix unit
+    xs = Ragged.of([torch.randn(n, 60) for n in (9, 4, 30) * 8])
     wanted = layer(xs).outputs.values.detach()
     class Scans(torch.utils.data.Dataset):
         def __len__(self): return 4

@@ -6,6 +6,7 @@ The sizes are such that a matrix unit, where there is one, is put to work; with 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -104,3 +105,18 @@ def test_what_is_no_number_stays_with_its_sequence(name: str, every_instruction_
     assert bool(found[1, 20].isnan().all()), every_instruction_set
     for n in (0, 2):
         assert torch.equal(found[n], wanted[n]), every_instruction_set
+
+
+def test_threads_of_python_do_not_disturb_each_other(every_instruction_set: str) -> None:
+    torch.manual_seed(0)
+    layer = Recurrent("lstm", 150, 60, bidirectional=True)
+    batches = [torch.randn(3, 30 + n, 150) for n in range(4)]
+    with backend("native"):
+        wanted = [ours(layer, x) for x in batches]
+
+        def again(n: int) -> bool:
+            pairs = zip(ours(layer, batches[n % 4]), wanted[n % 4], strict=True)
+            return all(torch.equal(one, other) for one, other in pairs)
+
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(again, range(16))), every_instruction_set
