@@ -28,7 +28,7 @@ is told in the [guide](../docs/guide/speed.md).
 
 With AMX and with AVX-512 it is two cores of an Intel Xeon of the Sapphire Rapids kind, with AVX2 two of Zen
 3. The layers with AMX are of the present version; those with AVX-512 of one before (sums of a step that
-begin with zero, and cells in two passes: 1.00 to 1.05 times as quick in turns); those with AVX2 of earlier
+begin with zero, and cells in two passes: .97 to 1.1 times as quick in turns); those with AVX2 of earlier
 ones. Fits, steps, streams and the growth with AVX-512 were measured two versions earlier; the step of a
 stream is the same since.
 
@@ -38,7 +38,7 @@ step, and whose calls of a layer cost twice as much around the kernel. Each tabl
 machines are shared: the mean of the ragged layers with AVX-512 was 4.25, 4.05, 4.32, 4.36 and 4.49 in five
 runs, and the last of them was not quiet: during its first cases, RNN of 64 units, everything took up to
 twice as long as in the run before, elman three times. The run with AMX was quiet. So the tables of the two
-are no measure of what the matrix unit gains; in turns, the kernel alone, it is 1.0 to 1.2 forwards and 1.0
+are no measure of what the matrix unit gains; in turns, the kernel alone, it is .97 to 1.2 forwards and .99
 to 1.35 backwards. What large products are compared with there is torch's product in float32, which does not
 use that unit. A fit is counted in whole epochs, so that one epoch more or less to the same accuracy moves
 its ratio by a fifth.

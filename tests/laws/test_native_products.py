@@ -5,14 +5,12 @@ The sizes are such that a matrix unit, where there is one, is put to work; with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from elman.errors import BackendError
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
 from elman.scan import backend, library
@@ -22,17 +20,6 @@ pytestmark = pytest.mark.skipif(library.library() is None, reason="the native sc
 PEERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 # Input and hidden units, and the length of six sequences: rests of one, of most of a tile, longer than a block.
 SIZES = ((129, 65, 11), (300, 47, 21), (64, 130, 60))
-
-
-@pytest.fixture(params=["baseline", "avx2", "avx512", "amx"])
-def every_instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = library.instructions()
-    try:
-        library.use_instructions(request.param)
-    except BackendError:
-        pytest.skip(f"this machine has no {request.param}")
-    yield request.param
-    library.use_instructions(str(before))
 
 
 def torchs(module: nn.Module, x: Tensor) -> list[Tensor]:

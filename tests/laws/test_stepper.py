@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from elman import registry
-from elman.errors import BackendError, SettingsError, ShapeError
+from elman.errors import SettingsError, ShapeError
 from elman.layers.recurrent import Recurrent
 from elman.layers.stepper import Stepper
 from elman.ragged import Ragged
-from elman.scan import backend, library, stepping
+from elman.scan import backend, stepping
 
 CELLS = registry.names("cells")
 every_cell = pytest.mark.parametrize("name", CELLS)
@@ -36,17 +36,6 @@ def pushed(stepper: Stepper, xs: Tensor) -> Tensor:
 
 def same(left: Tensor, right: Tensor, tolerance: float = 1e-5) -> None:
     torch.testing.assert_close(left, right, rtol=tolerance, atol=tolerance)
-
-
-@pytest.fixture(params=["baseline", "avx2", "avx512", "amx"])
-def every_instruction_set(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = library.instructions()
-    try:
-        library.use_instructions(request.param)
-    except BackendError:
-        pytest.skip(f"this machine has no {request.param}")
-    yield
-    library.use_instructions(str(before))
 
 
 @every_cell
