@@ -79,11 +79,21 @@ struct WeightsMover {
   }
 
   void move() const {
+    std::vector<AdamW> steps;  // by tensor
+    for (int64_t t = 0; t < on.tensors; ++t) steps.push_back(next(on.tensor[t]));
     each([&](int64_t, const Piece& one) {
       const elman_weights& of = *one.of;
-      const AdamW step(on.beta1, on.beta2, of.kept, of.size, of.eps, on.scale);
+      const AdamW& step = steps[one.of - on.tensor];
       step(of.weight + one.from, of.m + one.from, of.v + one.from, of.grad + one.from, one.count);
     });
+  }
+
+  // Counts a step of a tensor; what it is, corrected for means that began with zero.
+  AdamW next(const elman_weights& of) const {
+    const double step = of.step ? *of.step += 1 : 1;
+    const double bias = std::sqrt(1 - std::pow(of.beta2, step));
+    const double size = of.rate * bias / (1 - std::pow(of.beta1, step));
+    return AdamW(of.beta1, of.beta2, 1 - of.rate * of.decay, size, of.eps * bias, on.scale);
   }
 };
 

@@ -189,7 +189,7 @@ int32_t check(const elman_adamw* on, bool move) {
   if (!on || on->tensors < 0 || (on->tensors && !on->tensor)) return ELMAN_BAD_ARGUMENT;
   for (int64_t t = 0; t < on->tensors; ++t) {
     const elman_weights& one = on->tensor[t];
-    if (one.count < 0 || (one.count && (!one.grad || (move && (!one.weight || !one.m || !one.v)))))
+    if (one.count < 0 || (one.count && (!one.grad || (move && (!one.weight || !one.m || !one.v || !one.step)))))
       return ELMAN_BAD_ARGUMENT;
   }
   return ELMAN_OK;

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 10
+#define ELMAN_ABI 11
 #define ELMAN_API __attribute__((visibility("default")))
 
 /* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
@@ -125,7 +125,8 @@ typedef struct {
   float* weight;
   float* m;
   float* v;
-  double kept, size, eps; /* as those of rows: eps is scaled */
+  float* step; /* how many steps it has made, which is counted */
+  double rate, decay, beta1, beta2, eps;
 } elman_weights;
 
 /* All of them together; `scale` is what gradients are multiplied by. */
@@ -133,7 +134,7 @@ typedef struct {
   int32_t threads;
   int64_t tensors;
   const elman_weights* tensor;
-  double beta1, beta2, scale;
+  double scale;
 } elman_adamw;
 
 ELMAN_API int32_t elman_abi(void);

@@ -269,7 +269,8 @@ void rows(int64_t width, int threads) {
 // All weights at once, some of them empty, against a step in double; and the norm of their gradients.
 void weights(int threads) {
   const std::vector<int64_t> counts{1, 0, 63, 16384, 70001};
-  const double beta1 = 0.9, beta2 = 0.999, kept = 0.99, size = 0.01, small = 1e-6, scale = 0.5;
+  const double rate = 0.01, decay = 1.0, beta1 = 0.9, beta2 = 0.999, eps = 1e-6, scale = 0.5;
+  std::vector<float> steps(counts.size(), 3);  // so far
   std::vector<std::vector<float>> w, m, v, g;
   std::vector<elman_weights> tensor;
   double squares = 0;
@@ -281,17 +282,19 @@ void weights(int threads) {
     for (const float x : g.back()) squares += static_cast<double>(x) * x;
   }
   for (size_t t = 0; t < counts.size(); ++t)
-    tensor.push_back({counts[t], g[t].data(), w[t].data(), m[t].data(), v[t].data(), kept, size, small});
-  elman_adamw call{threads, static_cast<int64_t>(counts.size()), tensor.data(), beta1, beta2, scale};
+    tensor.push_back({counts[t], g[t].data(), w[t].data(), m[t].data(), v[t].data(), &steps[t], rate, decay, beta1, beta2, eps});
+  elman_adamw call{threads, static_cast<int64_t>(counts.size()), tensor.data(), scale};
   double norm = 0;
   expect(elman_norm(&call, &norm) == ELMAN_OK && std::fabs(norm / std::sqrt(squares) - 1) < 1e-6, "the norm of gradients");
   const auto before = w, first = m, second = v;
   expect(elman_move_weights(&call) == ELMAN_OK, "a step of all weights");
+  for (const float step : steps) expect(step == 4, "a step that is counted");
   for (size_t t = 0; t < counts.size(); ++t)
     for (int64_t i = 0; i < counts[t]; ++i) {
       const double grad = scale * g[t][i], mean = beta1 * first[t][i] + (1 - beta1) * grad;
       const double square = beta2 * second[t][i] + (1 - beta2) * grad * grad;
-      const double wanted = before[t][i] * kept - size * mean / (std::sqrt(square) + small);
+      const double ahead = mean / (1 - std::pow(beta1, 4)), spread = std::sqrt(square / (1 - std::pow(beta2, 4)));
+      const double wanted = before[t][i] * (1 - rate * decay) - rate * ahead / (spread + eps);
       expect(std::fabs(w[t][i] - wanted) < 1e-5 * (1 + std::fabs(wanted)), "a weight under AdamW");
       expect(std::fabs(m[t][i] - mean) < 1e-6 && std::fabs(v[t][i] - square) < 1e-6, "the means of its gradients");
     }

@@ -117,8 +117,7 @@ class LazyAdamW(torch.optim.AdamW):
         dense = self._with_gradient()
         grads = [one.grad for one in dense]
         if weights.compiled([*dense, *grads]):
-            for group in self.param_groups:
-                weights.move(self._moments(group), group["betas"], scale)
+            weights.move(self._moments(), scale)
             return loss
         if scale != 1.0:
             torch._foreach_mul_(grads, scale)  # pyright: ignore[reportPrivateImportUsage]
@@ -147,23 +146,18 @@ class LazyAdamW(torch.optim.AdamW):
         norm = weights.norm(grads) if weights.compiled(grads) else float(nn.utils.get_total_norm(grads))
         return min(1.0, self.max_norm / (norm + 1e-6))
 
-    def _moments(self, group: dict[str, Any]) -> list[weights.Moment]:
-        """The next step of the weights of a group that have a gradient, which is counted."""
-        moved = [one for one in group["params"] if one.grad is not None]
-        if not moved:
-            return []
-        for one in moved:
-            if not (state := self.state[one]):
-                state["step"] = torch.zeros(())
-                state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(one), torch.zeros_like(one)
-        states = [self.state[one] for one in moved]
-        counted = [state["step"] for state in states]
-        torch._foreach_add_(counted, 1)  # pyright: ignore[reportPrivateImportUsage]
-        steps = torch.stack(counted).tolist()
-        return [
-            weights.Moment(one, one.grad, state["exp_avg"], state["exp_avg_sq"], *_sizes(group, step))
-            for one, state, step in zip(moved, states, steps, strict=True)
-        ]
+    def _moments(self) -> list[weights.Moment]:
+        """The weights that have a gradient, with their states, which are zeros at first."""
+        found = []
+        for group in self.param_groups:
+            for one in group["params"]:
+                if one.grad is None:
+                    continue
+                if not (state := self.state[one]):
+                    state["step"] = torch.zeros(())
+                    state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(one), torch.zeros_like(one)
+                found.append((one, state, group))
+        return found
 
     # --- a table ---
 

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ctypes import byref, c_double
-from typing import NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from elman.scan.library import Moved, Weights, library, run
 
-
-class Moment(NamedTuple):
-    """What one step of a tensor needs.
-
-    Attributes:
-        weight, grad, exp_avg, exp_avg_sq: a tensor, its gradient, the means of those and of their squares.
-        kept: 1 - η·λ. size, eps: those of the step, corrected for the bias.
-    """
-
-    weight: Tensor
-    grad: Tensor
-    exp_avg: Tensor
-    exp_avg_sq: Tensor
-    kept: float
-    size: float
-    eps: float
+Moment = tuple[Tensor, dict[str, Tensor], dict[str, Any]]
+"""A weight that has a gradient, its state as torch's AdamW keeps it, and the settings of its group."""
 
 
 def compiled(tensors: Sequence[Tensor]) -> bool:
@@ -48,22 +34,33 @@ def norm(grads: Sequence[Tensor]) -> float:
     8.0
     """
     found = c_double()
-    run("elman_norm", _call([Weights(one.numel(), one.data_ptr()) for one in grads]), byref(found))
+    run("elman_norm", _call([(one.numel(), one.data_ptr()) for one in grads]), byref(found))
     return found.value
 
 
-def move(moments: Sequence[Moment], betas: tuple[float, float], scale: float) -> None:
+def move(moments: Sequence[Moment], scale: float) -> None:
     """One step of every tensor, with gradients that are multiplied by `scale`; all must be `compiled`.
 
-    m ← β1·m + (1-β1)·g        v ← β2·v + (1-β2)·g²        w ← kept·w - size·m / (√v + eps)
+    The equations are those of `elman.optimizer.LazyAdamW`. The steps of each are counted in its state.
     """
-    tensors = []
-    for weight, grad, m, v, *step in moments:
-        addresses = (one.data_ptr() for one in (grad, weight, m, v))
-        tensors.append(Weights(weight.numel(), *addresses, *step))
-    run("elman_move_weights", _call(tensors, betas, scale))
+    run("elman_move_weights", _call([_addresses(*one) for one in moments], scale))
 
 
-def _call(tensors: list[Weights], betas: tuple[float, float] = (0.0, 0.0), scale: float = 1.0) -> Moved:
+def _addresses(weight: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        weight.numel(),
+        weight.grad.data_ptr(),  # pyright: ignore[reportOptionalMemberAccess]
+        weight.data_ptr(),
+        state["exp_avg"].data_ptr(),
+        state["exp_avg_sq"].data_ptr(),
+        state["step"].data_ptr(),
+        group["lr"],
+        group["weight_decay"],
+        *group["betas"],
+        group["eps"],
+    )
+
+
+def _call(tensors: list[tuple[Any, ...]], scale: float = 1.0) -> Moved:
     array = (Weights * len(tensors))(*tensors)
-    return Moved(torch.get_num_threads(), len(tensors), array, *betas, scale)
+    return Moved(torch.get_num_threads(), len(tensors), array, scale)

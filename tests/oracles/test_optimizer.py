@@ -179,6 +179,7 @@ def test_dense_weights_are_those_of_adamw(sizes: list[int], max_norm: float | No
         plain.step()
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other, atol=2e-6, rtol=2e-6)
+        assert adam.state[one]["step"] == plain.state[other]["step"]
 
 
 def test_a_step_is_the_same_with_any_number_of_threads() -> None:

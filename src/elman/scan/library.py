@@ -17,7 +17,7 @@ import torch  # first: it opens the OpenMP runtime that the library is to share
 
 from elman.errors import BackendError
 
-ABI = 10
+ABI = 11
 _FAULTS = {
     1: "an argument is missing or out of range",
     2: "the offsets do not describe the rows",
@@ -164,8 +164,11 @@ class Weights(Structure):
         ("weight", c_void_p),
         ("m", c_void_p),
         ("v", c_void_p),
-        ("kept", c_double),
-        ("size", c_double),
+        ("step", c_void_p),
+        ("rate", c_double),
+        ("decay", c_double),
+        ("beta1", c_double),
+        ("beta2", c_double),
         ("eps", c_double),
     ]
 
@@ -177,8 +180,6 @@ class Moved(Structure):
         ("threads", c_int32),
         ("tensors", c_int64),
         ("tensor", POINTER(Weights)),
-        ("beta1", c_double),
-        ("beta2", c_double),
         ("scale", c_double),
     ]
 
