@@ -265,6 +265,27 @@ int64_t elman_sum_rows(int64_t count, int64_t width, int64_t table, const int64_
   for (int64_t i = 0; i < found; ++i) places[distinct[i]] = 0;
   return found;
 }
+int32_t elman_add_rows(int32_t threads, int64_t count, int64_t width, int64_t table, const int64_t* rows, const float* grads,
+                       float* sums) {
+  if (count < 0 || width < 1 || table < 1 || !sums || (count && (!rows || !grads)) || !within(rows, count, table))
+    return ELMAN_BAD_ARGUMENT;
+  const int64_t parts = forked.load() || (table + count) * width < (1 << 15) ? 1 : std::max(threads, 1);
+  // Each part has its own rows of the table, and passes over those of others.
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static) num_threads(static_cast<int>(parts)) if (parts > 1)
+#endif
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t from = table * part / parts, to = table * (part + 1) / parts;
+    std::memset(static_cast<void*>(sums + from * width), 0, (to - from) * width * sizeof(float));
+    for (int64_t i = 0; i < count; ++i) {
+      if (rows[i] < from || rows[i] >= to) continue;
+      float* __restrict sum = sums + rows[i] * width;
+      const float* __restrict grad = grads + i * width;
+      for (int64_t j = 0; j < width; ++j) sum[j] += grad[j];
+    }
+  }
+  return ELMAN_OK;
+}
 int32_t elman_norm(const elman_adamw* given, double* norm) {
   if (!norm) return ELMAN_BAD_ARGUMENT;
   return weights(given, false, [norm](const elman_adamw& on) { *norm = current().variant->norm(on); });

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 11
+#define ELMAN_ABI 12
 #define ELMAN_API __attribute__((visibility("default")))
 
 /* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
@@ -152,6 +152,10 @@ ELMAN_API int32_t elman_move_rows(const elman_rows* rows);
  * is the table's, all 0, and left so. Returns how many rows there are, or less than 0 where one is not of the table. */
 ELMAN_API int64_t elman_sum_rows(int64_t count, int64_t width, int64_t table, const int64_t* rows, const float* grads,
                                  int32_t* places, int64_t* distinct, float* sums);
+/* The gradient of a whole table: zero, and what was read of each row added in the order in which it was read, however
+ * many threads there are. */
+ELMAN_API int32_t elman_add_rows(int32_t threads, int64_t count, int64_t width, int64_t table, const int64_t* rows,
+                                 const float* grads, float* sums);
 /* The norm of all gradients together, and one step of all weights: the same for any number of threads. */
 ELMAN_API int32_t elman_norm(const elman_adamw* weights, double* norm);
 ELMAN_API int32_t elman_move_weights(const elman_adamw* weights);

@@ -266,6 +266,27 @@ void rows(int64_t width, int threads) {
   expect(elman_sum_rows(1, width, table, &beyond, weight.data(), places.data(), nullptr, nullptr) < 0, "a sum beyond the table");
 }
 
+// The gradient of a whole table, with any number of threads.
+void table() {
+  for (const int64_t rows : {1, 7, 900}) {
+    const int64_t width = 67, count = 2 * rows + 1;
+    std::vector<int64_t> read(count);
+    std::vector<float> grads(count * width), wanted(rows * width), found(rows * width, 5);
+    for (int64_t i = 0; i < count; ++i) {
+      read[i] = i * i % rows;
+      for (int64_t j = 0; j < width; ++j) wanted[read[i] * width + j] += grads[i * width + j] = static_cast<float>(number());
+    }
+    for (const int threads : {1, 2, 3}) {
+      expect(elman_add_rows(threads, count, width, rows, read.data(), grads.data(), found.data()) == ELMAN_OK, "rows that are added");
+      expect(found == wanted, "the gradient of a table");
+    }
+    expect(elman_add_rows(2, 0, width, rows, nullptr, nullptr, found.data()) == ELMAN_OK, "nothing that was read");
+    for (const float one : found) expect(one == 0, "a table of which nothing was read");
+    read[0] = rows;
+    expect(elman_add_rows(2, count, width, rows, read.data(), grads.data(), found.data()) != ELMAN_OK, "a row beyond the table");
+  }
+}
+
 // All weights at once, some of them empty, against a step in double; and the norm of their gradients.
 void weights(int threads) {
   const std::vector<int64_t> counts{1, 0, 63, 16384, 70001};
@@ -351,6 +372,7 @@ int main() {
       for (const int64_t width : {1, 19, 70}) linear(width, lengths, width == 19, 1 + width % 3);
     for (const int64_t width : {1, 19, 130}) rows(width, 1 + width % 3);
     for (const int threads : {1, 3}) weights(threads);
+    table();
     // Longer than a block of the products is deep, in float32.
     Layer<float> layer(ELMAN_GRU, 2, 2, 40, 24, {300, 260, 1});
     layer.total(), layer.backward();

@@ -77,6 +77,15 @@ def seeded() -> None:
 
 
 @pytest.fixture(autouse=True)
+def own_threads() -> Iterator[None]:
+    """However many threads a test asks for, the next one has as many as before."""
+    before = torch.get_num_threads()
+    yield
+    if torch.get_num_threads() != before:
+        torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
 def poisoned() -> Iterator[None]:
     """Memory that nobody wrote to holds NaN (the largest integer, True), so reading it shows.
 

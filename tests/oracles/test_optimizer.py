@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 import torch
@@ -46,14 +44,6 @@ def _every_table_is_large(monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
     if request.param == "reference":
         monkeypatch.setattr(rows, "library", lambda: None)
         monkeypatch.setattr(weights, "library", lambda: None)
-
-
-@contextmanager
-def threads_of(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    yield
-    torch.set_num_threads(before)
 
 
 def rate(step: int) -> float:
@@ -188,10 +178,10 @@ def test_a_step_is_the_same_with_any_number_of_threads() -> None:
         torch.manual_seed(2)
         model = nn.Linear(300, 333)
         adam = LazyAdamW(model, lr=0.01, max_norm=0.5)
-        with threads_of(threads):
-            for _ in range(5):
-                model.weight.grad, model.bias.grad = torch.randn(333, 300), torch.randn(333)
-                adam.step()
+        torch.set_num_threads(threads)
+        for _ in range(5):
+            model.weight.grad, model.bias.grad = torch.randn(333, 300), torch.randn(333)
+            adam.step()
         found.append(model.weight.detach().clone())
     if weights.library() is not None:
         assert torch.equal(found[0], found[1])

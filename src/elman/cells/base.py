@@ -46,8 +46,11 @@ class Cell(ABC):
     ) -> None:
         self.weight_ih, self.weight_hh = weight_ih, weight_hh
         self.bias_ih, self.bias_hh = bias_ih, bias_hh
-        every = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias_ih": bias_ih, "bias_hh": bias_hh}
-        self.weights = {name: one for name, one in every.items() if one is not None}
+        self.weights = {"weight_ih": weight_ih, "weight_hh": weight_hh}
+        if bias_ih is not None:
+            self.weights["bias_ih"] = bias_ih
+        if bias_hh is not None:
+            self.weights["bias_hh"] = bias_hh
         self.input_size, self.hidden_size = weight_ih.shape[1], weight_hh.shape[1]
 
     @classmethod

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from elman.errors import SettingsError
 from elman.layers.dropout import dropout
+from elman.layers.lookup import lookup
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged, offsets_of
 
@@ -22,6 +23,12 @@ class Table(nn.Embedding):
     >>> Table(10, 4)(torch.tensor([3, 3])).shape
     torch.Size([2, 4])
     """
+
+    def forward(self, input: Tensor) -> Tensor:
+        plain = not self.sparse and self.padding_idx is None and self.max_norm is None
+        if plain and not self.scale_grad_by_freq:
+            return lookup(self.weight, input)
+        return super().forward(input)
 
 
 class Bag(nn.EmbeddingBag):

@@ -92,6 +92,7 @@ class Recurrent(nn.Module):
         self.bias = bias
         self.directions = 2 if bidirectional else 1
         self.output_size = self._widths()[0] * self.directions
+        self._names = tuple(self._shapes(0))
         for layer in range(num_layers):
             for suffix in self._suffixes(layer):
                 for name, shape in self._shapes(layer).items():
@@ -128,6 +129,13 @@ class Recurrent(nn.Module):
             finals[0] if len(finals) == 1 else tuple(torch.cat(one) for one in zip(*finals, strict=True))
         )
         return Scan(xs, final, trace)
+
+    def last(self, scan: Scan) -> Tensor:
+        """The last state of the upper layer, both directions' joined: `batch output_size`."""
+        top = scan.final[0]
+        if len(top) > self.directions:
+            top = top[-self.directions :]
+        return top.transpose(0, 1).flatten(1)
 
     def start(self, batch: int) -> State:
         """The state before the first step: zeros."""
@@ -201,8 +209,12 @@ class Recurrent(nn.Module):
         return self.cell_type.shapes(size, self.hidden_size, bias=self.bias)
 
     def _parameters_of(self, suffix: str) -> dict[str, Tensor]:
-        # By attribute: a weight under a parametrization or a functional call is no Parameter.
-        return {name: getattr(self, name + suffix) for name in self._shapes(0)}
+        # One that is parametrized is found as an attribute only.
+        found, own = {}, self._parameters
+        for name in self._names:
+            one = own.get(name + suffix)
+            found[name] = one if one is not None else getattr(self, name + suffix)
+        return found
 
     def _bound(self, suffix: str) -> Cell:
         weights = self._parameters_of(suffix)

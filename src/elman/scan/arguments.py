@@ -27,21 +27,23 @@ def check_layer(
     """
     each = 4 if bias else 2
     ways, hidden = len(weights) // each, weights[1].shape[-1] if len(weights) > 1 else 0
+    rows = len(kind.blocks) * hidden
     tensors = [*weights, *initial]
-    found = [tuple(one.shape) for one in tensors]
-    wanted: list[Any] = list(kind.shapes(x.shape[-1], hidden, bias=bias).values()) * ways
+    found = [one.shape for one in tensors]
+    wanted: list[Any] = [(rows, x.shape[-1]), (rows, hidden), *[(rows,)] * (each - 2)] * ways
     wanted += [(ways, offsets.shape[0] - 1, hidden)] * (len(kind.states) if initial else 0)
     if (
         ways not in (1, 2)
         or found != wanted
         or x.dim() != 2
         or offsets.dtype != torch.int64
-        or any(one.dtype != x.dtype for one in tensors)
+        or {one.dtype for one in tensors} != {x.dtype}
     ):
         raise ShapeError(
             f"elman::recurrent received tensors that do not fit {kind.__name__} or one another.",
             expected=f"weights and states of shapes {wanted} in {x.dtype}, offsets in torch.int64",
-            received=f"{found} in {sorted({str(one.dtype) for one in tensors})}, offsets in {offsets.dtype}",
+            received=f"{[tuple(one) for one in found]} in {sorted({str(one.dtype) for one in tensors})}, "
+            f"offsets in {offsets.dtype}",
         )
 
 

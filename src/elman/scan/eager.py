@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-_PLAIN = (Tensor, nn.Parameter)
+_PLAIN = {Tensor, nn.Parameter}
 _transformed: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
 
 Pass = Callable[..., Any]
@@ -31,7 +31,7 @@ def unwatched(tensors: Sequence[Tensor]) -> bool:
         and not torch._C._is_tracing()
         and not is_in_torch_dispatch_mode()
         and not _transformed()
-        and all(type(one) in _PLAIN for one in tensors)
+        and {type(one) for one in tensors} <= _PLAIN
     )
 
 
@@ -39,31 +39,35 @@ class Differentiable(torch.autograd.Function):
     """One layer and its gradient, each pass a call of Python; a gradient of the gradient is the operator's.
 
     What `apply` takes: the passes forwards and backwards, the operator that differentiates the latter,
-    (cell, bias, reverse), the number of weights, x, offsets, the weights, the initial states.
+    (cell, bias, reverse), the number of weights, a list that receives what is kept at every step (gates,
+    memory, candidates; None where there are none), x, offsets, the weights, the initial states. It gives the
+    outputs and the final states.
     """
 
     # Not with setup_context, for which torch would look up the signature each time.
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Any:
-        (ahead, *ctx.back), ctx.settings, ctx.weights, x, offsets, *rest = given
-        found = ahead(x, offsets, rest[: ctx.weights], rest[ctx.weights :], *ctx.settings, True)
-        outputs, _, c, gates, memory, inside = found
+        (ahead, *ctx.back), ctx.settings, ctx.weights, kept, x, offsets, *rest = given
+        weights, initial = rest[: ctx.weights], rest[ctx.weights :]
+        outputs, final, found = ahead(x, offsets, weights, initial, *ctx.settings, True)
+        kept += found
         ctx.set_materialize_grads(False)
-        ctx.mark_non_differentiable(gates, memory, inside, *(() if ctx.settings[0] == "lstm" else (c,)))
-        ctx.save_for_backward(x, offsets, outputs, gates, memory, inside, *rest)
-        return found
+        ctx.save_for_backward(x, offsets, outputs, *found, *rest)
+        return outputs, *final
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         x, offsets, outputs, gates, memory, inside, *rest = ctx.saved_tensors
-        nothing = [None] * (5 + len(rest))
-        if all(one is None for one in grads[:3]):
-            return tuple(nothing)
+        if all(one is None for one in grads):
+            return (None,) * (6 + len(rest))
         weights, initial = rest[: ctx.weights], rest[ctx.weights :]
         back, differentiable = ctx.back
-        kept = (outputs, gates, memory, inside)
-        need = ctx.needs_input_grad[3]
-        run = differentiable if torch.is_grad_enabled() else back
-        grad_x, *found = run(*grads[:3], x, offsets, weights, initial, *kept, *ctx.settings, need)
+        kept = [outputs, gates, memory, inside]
+        need = ctx.needs_input_grad[4]
+        run = back
+        if torch.is_grad_enabled():  # the operator cannot leave anything out
+            run, kept = differentiable, [x.new_empty(0) if one is None else one for one in kept]
+        outer = grads if len(grads) == 3 else (*grads, None)
+        grad_x, *found = run(*outer, x, offsets, weights, initial, *kept, *ctx.settings, need)
         states, weights = found[: len(initial)], found[len(initial) :]
-        return (None, None, None, grad_x if need else None, None, *weights, *states)
+        return (None, None, None, None, grad_x if need else None, None, *weights, *states)

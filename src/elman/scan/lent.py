@@ -7,16 +7,17 @@ to the system each time has the system make every page anew, which takes up to a
 from __future__ import annotations
 
 import math
-import weakref
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 LARGE = 1 << 20
 """Bytes from which memory is kept; less is left to torch."""
 HELD = 1 << 28
 """Bytes that are kept at most while nobody uses them."""
+
+_TYPES = {torch.float32: np.float32, torch.float64: np.float64}
 
 _free: dict[int, np.ndarray] = {}
 """By its address in Python, what nobody uses, the longest unused first."""
@@ -28,18 +29,24 @@ def empty(like: Tensor, *shape: int) -> Tensor:
     >>> empty(torch.zeros(2), 3, 4).shape
     torch.Size([3, 4])
     """
-    if type(like) is not Tensor or like.device.type != "cpu":  # one that is traced has no memory
+    if type(like) not in (Tensor, nn.Parameter) or not like.is_cpu:  # one that is traced has no memory
         return like.new_empty(shape)
-    size = math.prod(shape) * like.element_size()
-    if size < LARGE:
+    size, kind = math.prod(shape) * like.itemsize, _TYPES.get(like.dtype)
+    if size < LARGE or kind is None:
         return like.new_empty(shape)
-    kind = _rounded(size)
-    block = _taken(kind)
+    rounded = _rounded(size)
+    block = _taken(rounded)
     if block is None:
-        block = np.empty(kind, np.uint8)
-    lent = block[:size]
-    weakref.finalize(lent, _back, block).atexit = False
-    return torch.from_numpy(lent).view(like.dtype).view(shape)
+        block = np.empty(rounded, np.uint8)
+    return torch.from_numpy(_Lent(shape, kind, block))
+
+
+class _Lent(np.ndarray):
+    """The beginning of a block, which goes back when the tensor that is made of this is gone."""
+
+    def __del__(self) -> None:
+        if isinstance(self.base, np.ndarray):
+            _back(self.base)
 
 
 def held() -> int:

@@ -30,6 +30,7 @@ _CELLS: dict[str, type[Cell]] = {"rnn": RNN, "rnn-relu": RNNReLU, "lstm": LSTM, 
 _NUMBERS = {"rnn": 0, "rnn-relu": 1, "lstm": 2, "gru": 3}
 _NAMES = {cell: name for name, cell in _CELLS.items()}
 _TYPES = {torch.float32: 0, torch.float64: 1}
+_TYPED = [{one} for one in _TYPES]
 
 NOT_BUILT = "the compiled library was not built, or for another version of elman"
 
@@ -39,9 +40,9 @@ def obstacle(cells: Sequence[Cell], xs: Ragged) -> str | None:
     weights = [one for cell in cells for one in cell.weights.values()]
     if type(cells[0]) not in _NAMES and not isinstance(cells[0], LinearCell):
         return f"the cell {type(cells[0]).__name__} has no kernel"
-    if any(one.device.type != "cpu" for one in (xs.values, *weights)):
+    if {one.is_cpu for one in (xs.values, *weights)} != {True}:
         return "it runs on a CPU only"
-    if any(one.dtype != weights[0].dtype for one in weights) or weights[0].dtype not in _TYPES:
+    if {one.dtype for one in weights} not in _TYPED:
         return "it knows float32 and float64 only"
     if not library.available():
         return NOT_BUILT
@@ -57,30 +58,36 @@ def run(
     """
     name, bias = _NAMES[type(cells[0])], cells[0].bias_ih is not None
     weights = [one for cell in cells for one in cell.weights.values()]
-    x = xs.values.to(weights[0].dtype)
-    state = tuple(one.to(x.dtype) for one in state or ())
-    wanted = _differentiable(x, *weights, *state)
+    x, initial = xs.values, list(state or ())
+    if {one.dtype for one in (x, *initial)} != {weights[0].dtype}:
+        x, *initial = [one.to(weights[0].dtype) for one in (x, *initial)]
+    wanted = _differentiable(x, *weights, *initial)
     keep, settings = bool(record) or wanted, (name, bias, reverse)
-    if not eager.unwatched([x, xs.offsets, *weights, *state]):
-        found = torch.ops.elman.recurrent(x, xs.offsets, weights, list(state), *settings, keep)
+    if not eager.unwatched([x, xs.offsets, *weights, *initial]):
+        outputs, *final, gates, memory, _ = torch.ops.elman.recurrent(
+            x, xs.offsets, weights, initial, *settings, keep
+        )
     elif wanted:
-        count = len(weights)
-        found = eager.Differentiable.apply(_PASSES, settings, count, x, xs.offsets, *weights, *state)
+        kept: list[Tensor | None] = []
+        outputs, *final = eager.Differentiable.apply(
+            _PASSES, settings, len(weights), kept, x, xs.offsets, *weights, *initial
+        )
+        gates, memory, _ = kept
     else:
-        found = _recurrent(x, xs.offsets, weights, list(state), *settings, keep)
-    outputs, h, c, gates, memory, _ = found
+        outputs, final, (gates, memory, _) = _forward(x, xs.offsets, weights, initial, *settings, keep)
     trace: dict[str, Ragged] = {}
-    for n, cell in enumerate(cells if record else ()):
-        known = dict(zip(cell.blocks, gates[n].chunk(len(cell.blocks), -1), strict=True))
-        known["h"] = outputs.detach()[:, n * cell.hidden_size : (n + 1) * cell.hidden_size]
-        if name == "lstm":
-            known["c"] = memory[n]
-        trace |= {f"{one}.{n}": xs.with_values(known[one]) for one in record}
-    return Scan(xs.with_values(outputs), (h, c) if name == "lstm" else (h,), trace)
+    if record and gates is not None:
+        for n, cell in enumerate(cells):
+            known = dict(zip(cell.blocks, gates[n].chunk(len(cell.blocks), -1), strict=True))
+            known["h"] = outputs.detach()[:, n * cell.hidden_size : (n + 1) * cell.hidden_size]
+            if name == "lstm" and memory is not None:
+                known["c"] = memory[n]
+            trace |= {f"{one}.{n}": xs.with_values(known[one]) for one in record}
+    return Scan(xs.with_values(outputs), tuple(final[: len(cells[0].states)]), trace)
 
 
 def _differentiable(*tensors: Tensor) -> bool:
-    return torch.is_grad_enabled() and any(one.requires_grad for one in tensors)
+    return torch.is_grad_enabled() and True in {one.requires_grad for one in tensors}
 
 
 # --- the operators ---
@@ -131,73 +138,86 @@ class _Layer:
         call.output_stride, call.offsets, call.x = self.width, offsets.data_ptr(), x.data_ptr()
         for n, part in enumerate(self.parts):
             way = call.direction[n]
-            way.reverse, way.weight_ih, way.weight_hh = reverse or n == 1, _at(part[0]), _at(part[1])
+            way.reverse = reverse or n == 1
+            way.outputs = outputs.data_ptr() + n * self.hidden * x.itemsize
+            way.weight_ih, way.weight_hh = part[0].data_ptr(), part[1].data_ptr()
             if self.bias:
-                way.bias_ih, way.bias_hh = _at(part[2]), _at(part[3])
-            way.outputs = outputs.data_ptr() + n * self.hidden * x.element_size()
+                way.bias_ih, way.bias_hh = part[2].data_ptr(), part[3].data_ptr()
             for number, one in enumerate(initial):
                 way.initial[number] = _at(one, n)
         return call
 
 
-def _at(tensor: Tensor, number: int = 0) -> int:
-    if not number:
-        return tensor.data_ptr()
-    return tensor.data_ptr() + number * tensor.stride(0) * tensor.element_size()
+def _at(tensor: Tensor, number: int) -> int:
+    """Where the part of one direction begins."""
+    return tensor.data_ptr() + (number * tensor.stride(0) * tensor.itemsize if number else 0)
 
 
 def _dense(tensors: Sequence[Tensor]) -> list[Tensor]:
-    return [one.contiguous() for one in tensors]
+    return [one if one.is_contiguous() else one.contiguous() for one in tensors]
 
 
-def _recurrent(  # noqa: PLR0913 - the operator's own arguments
+def _forward(  # noqa: PLR0913 - the operator's own arguments
     x: Tensor,
     offsets: Tensor,
-    weights: list[Tensor],
-    initial: list[Tensor],
+    weights: Sequence[Tensor],
+    initial: Sequence[Tensor],
     cell: str,
     bias: bool,  # noqa: FBT001
     reverse: bool,  # noqa: FBT001
     keep: bool,  # noqa: FBT001
-) -> tuple[Tensor, ...]:
-    x, offsets, weights, initial = x.contiguous(), offsets.contiguous(), _dense(weights), _dense(initial)
+) -> tuple[Tensor, list[Tensor], list[Tensor | None]]:
+    """The outputs, the final states, and what is kept for the way back: gates, memory, candidates."""
+    (x, offsets), weights, initial = _dense([x, offsets]), _dense(weights), _dense(initial)
     layer = _Layer(x, offsets, weights, initial, cell, bias=bias)
-    outputs, h, c, gates, memory, inside = _empty(x, layer, keep=keep)
+    outputs, final, kept = _empty(x, layer, keep=keep)
     call = layer.call(x, offsets, initial, outputs, reverse=reverse)
     call.keep = keep
-    if not keep:
-        memory = x.new_empty(layer.directions, layer.batch, layer.hidden) if cell == "lstm" else memory
+    gates, memory, inside = kept
+    if cell == "lstm" and memory is None:
+        memory = torch.empty_like(final[1])  # of one step
     for n in range(layer.directions):
         way = call.direction[n]
-        way.final[0] = _at(h, n)
-        if keep:
+        for number, one in enumerate(final):
+            way.final[number] = _at(one, n)
+        if gates is not None:
             way.gates = _at(gates, n)
-        if cell == "gru" and keep:
+        if memory is not None:
+            way.cells = _at(memory, n)
+        if inside is not None:
             way.candidates = _at(inside, n)
-        if cell == "lstm":
-            way.cells, way.final[1] = _at(memory, n), _at(c, n)
     library.run("elman_forward", call)
-    if not keep:
-        memory = x.new_empty(0)
-    return outputs, h, c, gates, memory, inside
+    return outputs, final, kept
 
 
-def _empty(x: Tensor, layer: _Layer, *, keep: bool) -> tuple[Tensor, ...]:
-    ways, lstm, gru = layer.directions, layer.cell == "lstm", layer.cell == "gru"
-    per_step = (ways, layer.rows, layer.hidden)
+def _empty(x: Tensor, layer: _Layer, *, keep: bool) -> tuple[Tensor, list[Tensor], list[Tensor | None]]:
+    ways, rows, hidden, lstm = layer.directions, layer.rows, layer.hidden, layer.cell == "lstm"
     return (
-        lent.empty(x, layer.rows, layer.width),
-        x.new_empty(ways, layer.batch, layer.hidden),
-        x.new_empty((ways, layer.batch, layer.hidden) if lstm else 0),
-        lent.empty(x, *((ways, layer.rows, layer.blocks * layer.hidden) if keep else (0,))),
-        lent.empty(x, *(per_step if lstm and keep else (0,))),
-        lent.empty(x, *(per_step if gru and keep else (0,))),
+        lent.empty(x, rows, layer.width),
+        [x.new_empty(ways, layer.batch, hidden) for _ in layer.kind.states],
+        [
+            lent.empty(x, ways, rows, layer.blocks * hidden) if keep else None,
+            lent.empty(x, ways, rows, hidden) if keep and lstm else None,
+            lent.empty(x, ways, rows, hidden) if keep and layer.cell == "gru" else None,
+        ],
     )
 
 
-def _fake(x: Tensor, offsets: Tensor, weights: list[Tensor], initial: Any, *rest: Any) -> Any:
-    cell, bias, _, keep = rest
-    return _empty(x, _Layer(x, offsets, weights, initial, cell, bias=bias), keep=keep)
+def _recurrent(x: Tensor, *given: Any) -> tuple[Tensor, ...]:
+    return _six(x, *_forward(x, *given))
+
+
+def _fake(x: Tensor, *given: Any) -> tuple[Tensor, ...]:
+    offsets, weights, initial, cell, bias, _, keep = given
+    return _six(x, *_empty(x, _Layer(x, offsets, weights, initial, cell, bias=bias), keep=keep))
+
+
+def _six(
+    x: Tensor, outputs: Tensor, final: list[Tensor], kept: list[Tensor | None]
+) -> tuple[Tensor, ...]:
+    """What an operator gives, which cannot leave anything out."""
+    c = final[1] if len(final) > 1 else None
+    return outputs, final[0], *(x.new_empty(0) if one is None else one for one in (c, *kept))
 
 
 def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
@@ -210,14 +230,14 @@ def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
     initial: list[Tensor],
     outputs: Tensor,
     gates: Tensor,
-    memory: Tensor,
-    inside: Tensor,
+    memory: Tensor | None,
+    inside: Tensor | None,
     cell: str,
     bias: bool,  # noqa: FBT001
     reverse: bool,  # noqa: FBT001
     need_x: bool,  # noqa: FBT001
 ) -> list[Tensor]:
-    x, offsets, weights, initial = x.contiguous(), offsets.contiguous(), _dense(weights), _dense(initial)
+    (x, offsets), weights, initial = _dense([x, offsets]), _dense(weights), _dense(initial)
     layer = _Layer(x, offsets, weights, initial, cell, bias=bias)
     call = layer.call(x, offsets, initial, outputs, reverse=reverse)
     call.need_initial = bool(initial)
@@ -231,24 +251,24 @@ def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
     if grad_outputs is not None:
         grad_outputs = grad_outputs.contiguous()
         call.grad_stride = layer.width
-    grad_x = lent.empty(x, *(x.shape if need_x else (0,)))
+    grad_x = lent.empty(x, *x.shape) if need_x else x.new_empty(0)
     call.grad_x = grad_x.data_ptr() if need_x else None
     found = [lent.empty(one, *one.shape) for one in weights]
     each = len(layer.parts[0])
     for n in range(layer.directions):
         way, own = call.direction[n], found[n * each : (n + 1) * each]
         way.gates = _at(gates, n)
-        way.grad_weight_ih, way.grad_weight_hh = _at(own[0]), _at(own[1])
+        way.grad_weight_ih, way.grad_weight_hh = own[0].data_ptr(), own[1].data_ptr()
         if bias:
-            way.grad_bias_ih, way.grad_bias_hh = _at(own[2]), _at(own[3])
-        if cell == "lstm":
+            way.grad_bias_ih, way.grad_bias_hh = own[2].data_ptr(), own[3].data_ptr()
+        if cell == "lstm" and memory is not None:
             way.cells = _at(memory, n)
-        if cell == "gru":
+        if cell == "gru" and inside is not None:
             way.candidates = _at(inside, n)
         for number, one in enumerate(states):
             way.grad_initial[number] = _at(one, n)
         if grad_outputs is not None:
-            way.grad_outputs = grad_outputs.data_ptr() + n * layer.hidden * x.element_size()
+            way.grad_outputs = grad_outputs.data_ptr() + n * layer.hidden * x.itemsize
     library.run("elman_backward", call)
     return [grad_x, *states[: len(initial)], *found]
 
@@ -295,7 +315,7 @@ def _gradient(ctx: Any, grad_outputs: Any, grad_h: Any, grad_c: Any, *_: Any) ->
     return (grad_x if ctx.need_x else None, None, list(found), list(states), None, None, None, None)
 
 
-_PASSES = (_recurrent, _recurrent_backward, torch.ops.elman.recurrent_backward)
+_PASSES = (_forward, _recurrent_backward, torch.ops.elman.recurrent_backward)
 
 _operators.impl("recurrent", _recurrent, "CPU")
 _operators.impl("recurrent_backward", _recurrent_backward, "CPU")

@@ -152,7 +152,7 @@ class NToM(nn.Module):
         several = getattr(self.inputs, "steps", None)
         read = several(xs) if several else xs.with_values(self.inputs(xs.values))
         scan = self.encoder(read)
-        summary = torch.cat(list(scan.final[0][-self.encoder.directions :]), -1)
+        summary = self.encoder.last(scan)
         state = self.decoder.divided(torch.tanh(self.initial(summary)))
         nothing = summary.new_zeros(len(summary), 0)
         if self.attention is None:

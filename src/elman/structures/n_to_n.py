@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -40,6 +39,7 @@ class NToN(nn.Module):
 
     Shapes: xs `steps features`. Result: `steps outputs`, and from `joint` also `batch labels`.
 
+    >>> import torch
     >>> network = NToN(nn.Identity(), Recurrent("gru", 3, 8), outputs=4)
     >>> network(Ragged.of([torch.randn(5, 3), torch.randn(2, 3)]))
     Ragged(lengths=[5, 2], features=(4,), torch.float32)
@@ -101,7 +101,7 @@ class NToN(nn.Module):
         steps = self.head(dropout(outputs.values, self.dropout, self.training))
         if not self.labels:
             return outputs.with_values(steps), steps.new_zeros(len(outputs), 0)
-        last = torch.cat(list(scan.final[0][-self.recurrent.directions :]), -1)
+        last = self.recurrent.last(scan)
         pooled = dropout(self.pooling(outputs, last), self.dropout, self.training)
         whole = self.whole(pooled)
         return outputs.with_values(steps + self.context(whole)[outputs.rows]), whole

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from elman.cells.base import State
@@ -34,6 +33,7 @@ class NToOne(nn.Module):
 
     Shapes: xs `steps features`. Result: `batch outputs`.
 
+    >>> import torch
     >>> network = NToOne(nn.Identity(), Recurrent("gru", 3, 8), outputs=4)
     >>> network(Ragged.of([torch.randn(5, 3), torch.randn(2, 3)])).shape
     torch.Size([2, 4])
@@ -62,9 +62,7 @@ class NToOne(nn.Module):
 
     def answer(self, scan: Scan) -> Tensor:
         """The answer to each sequence, from its scan: `batch outputs`."""
-        directions = self.recurrent.directions
-        last = torch.cat(list(scan.final[0][-directions:]), -1)
-        pooled = self.pooling(scan.outputs, last)
+        pooled = self.pooling(scan.outputs, self.recurrent.last(scan))
         return self.head(dropout(pooled, self.dropout, self.training))
 
     def start(self, batch: int) -> StepState:

@@ -1,0 +1,61 @@
+"""Rows of a table by their numbers, and the gradient of the table from theirs, compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from elman.errors import BackendError
+from elman.scan import eager, lent, library
+
+
+def lookup(table: Tensor, numbers: Tensor) -> Tensor:
+    """Each number's row of the table; its gradient is zero, with what was read of each row added.
+
+    Shapes: table `rows features`, numbers `…`, int64. Result: `… features`.
+
+    >>> table = torch.ones(4, 2, requires_grad=True)
+    >>> lookup(table, torch.tensor([2, 0, 2])).sum().backward()
+    >>> table.grad[:, 0].tolist()
+    [1.0, 0.0, 2.0, 0.0]
+    """
+    if (
+        torch.is_grad_enabled()
+        and table.requires_grad
+        and table.dtype == torch.float32
+        and table.is_cpu
+        and numbers.dtype == torch.int64
+        and table.numel()
+        and library.available()
+        and eager.unwatched([table, numbers])
+    ):
+        return _Lookup.apply(table, numbers)
+    return F.embedding(numbers, table)
+
+
+class _Lookup(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> Tensor:
+        table, numbers = given
+        ctx.save_for_backward(numbers)
+        ctx.shape = table.shape
+        return F.embedding(numbers, table)
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Any) -> Any:
+        (grad,), (numbers,) = outer, ctx.saved_tensors
+        rows, width = ctx.shape
+        if torch.is_grad_enabled():  # it is to be differentiated again
+            flat = numbers.flatten()
+            return grad.new_zeros(rows, width).index_add(0, flat, grad.reshape(len(flat), width)), None
+        numbers, grad = numbers.contiguous(), grad.contiguous()
+        sums = lent.empty(grad, rows, width)
+        addresses = (one.data_ptr() for one in (numbers, grad, sums))
+        threads = torch.get_num_threads()
+        found = library.library()
+        if found is None or found.elman_add_rows(threads, numbers.numel(), width, rows, *addresses):
+            raise BackendError("The gradient of a table could not be made.", received=tuple(ctx.shape))
+        return sums, None
