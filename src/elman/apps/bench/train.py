@@ -2,7 +2,8 @@
 
 The same network, the same examples in the same batches in the same order, Adam with the gradient clipped,
 and the dev set read after every epoch. What counts is the wall clock until a dev accuracy is reached: the
-highest that all of them reach, in whole percent.
+highest that all of them reach, in whole percent. The order is drawn twice: at random, as a plain loader
+shuffles, and by length, as elman draws it for itself, which spares the others their padding too.
 elman goes through its own training loop, PyTorch through a plain one, Keras through `fit`, each of
 Keras's backends in a process of its own, because one process can hold only one.
 """
@@ -19,7 +20,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,13 @@ class Task:
     dev: tuple[Ragged, Tensor]
     sizes: Sizes
     epochs: int
+    order: str = "bucketed"
+
+    @property
+    def batches(self) -> Batches:
+        """The order of the examples: `bucketed` by length, or `shuffled`."""
+        lengths = self.train[0].lengths.numpy()
+        return Batches(lengths if self.order == "bucketed" else np.ones_like(lengths), batch_size=BATCH)
 
 
 Curve = list[tuple[float, float]]
@@ -53,13 +62,14 @@ Curve = list[tuple[float, float]]
 
 
 def rows(*, quick: bool, only: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """One row a cell: the curve of each contestant."""
-    for cell in ("gru",) if quick else ("lstm", "gru"):
-        task = made_up(cell) if quick else clinc150(cell)
-        name = f"{task.name}, bi-{cell} {task.sizes.hidden}"
+    """One row a cell and order: the curve of each contestant."""
+    kinds = [("gru", "bucketed")] if quick else product(("lstm", "gru"), ("shuffled", "bucketed"))
+    for cell, order in kinds:
+        task = replace(made_up(cell) if quick else clinc150(cell), order=order)
+        name = f"{task.name}, bi-{cell} {task.sizes.hidden}, {order}"
         if not wanted(name, only):
             continue
-        row: dict[str, Any] = {"case": name, "cell": cell}
+        row: dict[str, Any] = {"case": name, "cell": cell, "order": order}
         row |= {"curves": {}, "left_out": {}}
         for contestant, run in contestants(task).items():
             curve = run()
@@ -144,10 +154,9 @@ def clinc150(cell: str) -> Task:
     return Task("clinc150", numbers("train"), numbers("dev"), sizes, epochs=6)
 
 
-def order(task: Task) -> list[list[np.ndarray]]:
-    """The batches of every epoch: those of elman's own training."""
-    batches = Batches(task.train[0].lengths.numpy(), batch_size=BATCH)
-    return [batches.epoch(number) for number in range(task.epochs)]
+def epochs_of(task: Task) -> list[list[np.ndarray]]:
+    """The batches of every epoch."""
+    return [task.batches.epoch(number) for number in range(task.epochs)]
 
 
 # --- the contestants ---
@@ -167,6 +176,7 @@ def _elman(network: nn.Module, task: Task) -> Curve:
 
     problem = Problem(
         lengths=xs.lengths.tolist(),
+        order=task.batches,
         batch=lambda chosen: (xs[chosen], labels[chosen]),
         loss=lambda model, batch: classifiers.loss_of(model(batch[0]), batch[1]),
         evaluate=evaluate,
@@ -192,7 +202,7 @@ def _plain(network: nn.Module, task: Task, form: Callable[[Ragged], tuple[Any, .
     texts = xs.unbind()
     began = time.perf_counter()
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE, fused=True)
-    for epoch in order(task):
+    for epoch in epochs_of(task):
         network.train()
         for chosen in epoch:
             # Batches are put together as they come, as everybody does.
@@ -224,7 +234,7 @@ def _keras(task: Task, backend: str) -> Curve | str:
         for name, (xs, labels) in (("train", task.train), ("dev", task.dev)):
             given |= {f"{name}.x": xs.padded().long().numpy(), f"{name}.lengths": xs.lengths.numpy()}
             given[f"{name}.y"] = labels.numpy()
-        epochs = order(task)
+        epochs = epochs_of(task)
         given["order"] = np.concatenate([np.concatenate(one) for one in epochs])
         given["sizes"] = np.array([len(batch) for one in epochs for batch in one])
         np.savez(data, **given)  # pyright: ignore[reportArgumentType]
@@ -250,5 +260,9 @@ def _keras(task: Task, backend: str) -> Curve | str:
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
     """The figures of the table: over the fastest of PyTorch's and Keras's versions."""
-    over = [min(row["over"].values()) for row in rows]
-    return {"train.best": geometric_mean(over)} if over else {}
+    found = {}
+    for order in ("shuffled", "bucketed"):
+        over = [min(row["over"].values()) for row in rows if row["order"] == order]
+        if over:
+            found[f"train.{order}"] = geometric_mean(over)
+    return found
