@@ -5,9 +5,11 @@ from __future__ import annotations
 import builtins
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -124,6 +126,17 @@ def test_the_target_is_what_all_reach() -> None:
     assert [train.until(one, 0.57) for one in curves] == [2.0, 4.0]
 
 
+def test_a_fit_takes_every_example_once_in_either_order() -> None:
+    wide = {}
+    for order in ("shuffled", "bucketed"):
+        task = replace(train.made_up("gru"), order=order)
+        lengths = task.train[0].lengths.numpy()
+        for epoch in train.epochs_of(task):
+            assert sorted(np.concatenate(epoch)) == list(range(len(lengths)))
+        wide[order] = sum(len(one) * int(lengths[one].max()) for one in epoch)
+    assert wide["bucketed"] < 1.1 * lengths.sum() < wide["shuffled"] / 1.5
+
+
 # --- the command ---
 
 
@@ -147,6 +160,7 @@ def test_the_command_measures_and_keeps_its_figures(kind: str, only: str, tmp_pa
     for row in found["rows"]:
         assert row["case"] in result.stdout
     assert all(value > 0 for value in found["summary"].values())
+    assert all(f"{value:.2f}" in result.stdout for value in found["summary"].values())
 
 
 @needs_native

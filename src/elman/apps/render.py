@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -38,6 +39,8 @@ BLANKS = {ord("\n"): "⏎", ord("\t"): "⇥", ord("\r"): "⏎"}
 ROWS = 24
 """Of a recording, with its hundred steps a second, so many are shown."""
 ROOMY, NARROW = 100, 70
+NAME = 40
+"""Cells up to which what begins a row is a name, which is not broken."""
 """The widths from which gates have digits, and below which beliefs alone are shown."""
 
 
@@ -289,11 +292,12 @@ def _figure(name: str, value: float | str) -> str:
 
 
 def columns(heads: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> Table:
-    """Rows under named columns."""
+    """Rows under named columns. The first stays on one line, but for whole sentences: nothing is pushed out."""
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     table.show_edge, table.padding = False, (0, 1, 0, 0)
+    names = max((cell_len(str(row[0])) for row in rows if row), default=0) <= NAME
     for number, head in enumerate(heads):
-        table.add_column(head, style="bold" if number == 0 else "", no_wrap=number == 0)
+        table.add_column(head, style="bold" if number == 0 else "", no_wrap=number == 0 and names)
     for row in rows:
         table.add_row(*(Text(str(one)) for one in row))
     return table
