@@ -328,6 +328,24 @@ def test_a_look_inside(direct: elman.Forecaster, pointwise: elman.Forecaster) ->
         known = long_frame().query("unique_id == 'b'").head(58)
         np.testing.assert_allclose(course.steps[-3].forecast, model.predict(known)["elman"], rtol=1e-4)
         assert course.states["h_l0"].shape == (12, 8)
+
+
+def test_a_look_inside_is_drawn(
+    direct: elman.Forecaster, pointwise: elman.Forecaster, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    from elman.apps.drawing import DRAWINGS, draw
+
+    for number, model in enumerate((direct, pointwise)):
+        course = model.inspect(series="b")
+        above, below, *_ = DRAWINGS[type(course)](course).axes
+        assert above.get_title() == "b"
+        lines = {one.get_label(): one.get_ydata() for one in above.lines}
+        np.testing.assert_allclose(lines["value"], [one.value for one in course.steps])
+        np.testing.assert_allclose(lines["now"], course.forecast)
+        np.testing.assert_allclose(below.images[0].get_array(), course.states["h_l0"].T)
+        draw(course, str(tmp_path / f"{number}.png"))
+        assert (tmp_path / f"{number}.png").read_bytes().startswith(b"\x89PNG")
         assert set(course.steps[0].gates) == {"r", "z"}
         assert len(course.to_dict()["steps"]) == 12
 

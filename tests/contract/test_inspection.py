@@ -117,3 +117,19 @@ def test_looking_changes_nothing() -> None:
     assert len(second.steps[0].beliefs) == 3, "no more than there are labels"
     assert first.steps[3].norm == second.steps[3].norm
     assert torch.equal(model.decision_function(TEXTS), before)
+
+
+def test_every_label_that_led_is_drawn() -> None:
+    pytest.importorskip("matplotlib")
+    from elman.inspection import picture
+
+    labels = list("abcdef")
+    chances = np.array([[0.7, 0.1, 0.2, 0, 0, 0], [0.1, 0.5, 0.4, 0, 0, 0], [0.1, 0, 0.2, 0.6, 0.1, 0]])
+    assert picture._likeliest(labels, chances, 1) == ["d", "a", "b"]
+    assert picture._likeliest(labels, chances, 4) == ["d", "a", "b", "c"]
+    many = np.eye(30)
+    assert len(picture._likeliest(list(range(30)), many, 3)) == picture.MANY
+    assert len(picture._likeliest(list(range(30)), many, 20)) == 20
+    assert picture.named("cost $5", "1") == (r"cost \$5", {})
+    name, font = picture.named("白日", "1")
+    assert (name, font) == ("1", {}) or (name == "白日" and font["fontname"])

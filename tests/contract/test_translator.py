@@ -260,6 +260,25 @@ def test_the_commands(run: str) -> None:
     assert (data["source"], data["target"]) == (["two", "one"], ["zwei", "eins", "</s>"])
 
 
+def test_the_attention_is_drawn(run: str, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "looks" / "seen.png"
+    assert str(out) in asked("inspect", run, "two one three", "--out", str(out))
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_column_that_nobody_named_is_asked_for(tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("source\ttarget\none\teins\n" * 3, encoding="utf-8")
+    told = CliRunner().invoke(
+        app, ["fit", str(pairs), "--task", "translator", "--out", str(tmp_path / "run")]
+    )
+    assert told.exit_code == 2
+    assert "no column 'text'" in told.output
+    assert "--text COLUMN" in told.output
+    assert not (tmp_path / "run").exists()
+
+
 def test_parallel_files_by_command(run: str, tmp_path: Path) -> None:
     rows = numbers(40, 9)
     for name in ("text", "target"):

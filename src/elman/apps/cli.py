@@ -324,7 +324,7 @@ def inspect(
         filming.inspect(model, text, out=out, as_json=as_json)
         return
     if model.task == "forecaster":
-        foreseeing.inspect(model, text, as_json=as_json)
+        foreseeing.inspect(model, text, out=out, as_json=as_json)
         return
     asking.inspect(model, text, question=question, top=top, as_json=as_json, out=out)
 

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from elman.answers import Alignment
 from elman.apps.messages import say
 from elman.errors import MissingExtraError, SettingsError
+from elman.forecasting.looking import Course
+from elman.inspection.picture import named, written
 from elman.seen import Gaze, Screening
 
 FORMATS = (".png", ".pdf", ".svg")
@@ -71,7 +74,7 @@ def _gaze(gaze: Gaze) -> Any:
             one.imshow(
                 share, extent=place, cmap="inferno", alpha=0.15 + 0.6 * share, interpolation="bilinear"
             )
-            name, font = _named(gaze.tokens[number - 1], str(number))
+            name, font = named(gaze.tokens[number - 1], str(number))
             one.set_title(name, fontsize=11, **font)
     return figure
 
@@ -97,21 +100,64 @@ def _screening(film: Screening) -> Any:
         one.set_xticks([])
         one.set_yticks([])
     for row, key in enumerate(("screening.truth", "screening.foreseen", "screening.apart")):
-        name, font = _named(say(key), key.partition(".")[2])
+        name, font = named(say(key), key.partition(".")[2])
         axes[row, 0].set_ylabel(name, fontsize=9, **font)
     return figure
 
 
-def _named(text: str, instead: str) -> tuple[str, dict[str, Any]]:
-    """A text and a font that has its characters; another text, where no such font is installed."""
-    from matplotlib import font_manager
+def _course(course: Course) -> Any:
+    """A window: its values, what each step foresaw, what is foreseen now; below, the hidden state."""
+    figure, steps = blank(9, 5.5), course.steps
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    *found, end = (_when(one) for one in (*(one.time for one in steps), course.times[-1]))
+    places, dated = np.array(found), not isinstance(course.times[-1], int | float)
+    ahead = np.arange(1, len(course.forecast) + 1) * (end - places[-1]) / len(course.forecast)
+    for number, (place, one) in enumerate(zip(places, steps, strict=True)):
+        name = None if number else "foreseen at each step"
+        seen = ahead[: len(one.forecast)]
+        above.plot(place + seen, one.forecast, color="tab:orange", alpha=0.5, linewidth=1, label=name)
+    above.plot(places, [one.value for one in steps], "o", color="tab:blue", markersize=4, label="value")
+    above.plot(places[-1] + ahead, course.forecast, "o-", color="tab:green", markersize=3, label="now")
+    title, font = named(str(course.series or ""), "")
+    above.set_title(title, fontsize=10, **font)
+    figure.legend(loc="outside upper right", ncols=3, fontsize=9)
+    above.grid(alpha=0.3)
+    states = course.states[max((one for one in course.states if one.startswith("h_l")), key=len)]
+    gap = (places[-1] - places[0]) / max(len(places) - 1, 1) or 1.0
+    extent = (places[0] - gap / 2, places[-1] + gap / 2, 0.5, states.shape[1] + 0.5)
+    far = float(np.abs(states).max()) or 1.0
+    heat = below.imshow(
+        states.T, origin="lower", aspect="auto", extent=extent, cmap="RdBu_r", vmin=-far, vmax=far
+    )
+    figure.colorbar(heat, ax=below, label="h")
+    below.set_ylabel("hidden unit")
+    below.set_xlim(extent[0], end + gap / 2)
+    if dated:
+        below.xaxis_date()
+    below.tick_params("x", rotation=20, labelsize=8)
+    return figure
 
-    if all(ord(one) < 0x2E80 for one in text):
-        return text.replace("$", r"\$"), {}
-    known = {one.name for one in font_manager.fontManager.ttflist}
-    wide = [one for one in known if any(part in one for part in ("CJK", "WenQuanYi", "Hei", "Song"))]
-    return (text, {"fontname": min(wide)}) if wide else (instead, {})
+
+def _when(time: Any) -> float:
+    """A place along time: a number as it is, a date in days."""
+    from matplotlib.dates import date2num
+
+    return float(time) if isinstance(time, int | float) else float(date2num(np.datetime64(str(time))))
 
 
-DRAWINGS: dict[type, Any] = {Gaze: _gaze, Screening: _screening}
+def _alignment(alignment: Alignment) -> Any:
+    """How much was looked at each token that was read, in a row, while each one was written, in a column."""
+    rows, columns = len(alignment.source), len(alignment.target)
+    figure = blank(max(3.0, 1.5 + 0.5 * columns), max(2.5, 1.2 + 0.35 * rows))
+    axes = figure.subplots()
+    heat = axes.imshow(alignment.weights.T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    figure.colorbar(heat, ax=axes)
+    axes.xaxis.tick_top()
+    for axis, tokens in ((axes.yaxis, alignment.source), (axes.xaxis, alignment.target)):
+        written(axis, range(len(tokens)), tokens, fontsize=9)
+    axes.tick_params("x", rotation=60)
+    return figure
+
+
+DRAWINGS: dict[type, Any] = {Gaze: _gaze, Screening: _screening, Course: _course, Alignment: _alignment}
 """What draws each kind of result."""

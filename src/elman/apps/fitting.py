@@ -271,9 +271,10 @@ def _of_file(given: Mapping[str, Any], kind: Any, command: str) -> Data:
         columns["series"] = own
     train = kind.arranged(train, columns)
     dev = None if dev is None else kind.arranged(dev, columns, channels=train.channels)
+    usual = {columns[role]: role for role in columns.keys() - given.keys()}
     for rows in (train, train if dev is None else dev):
-        for name in kind.used(columns):
-            rows.column(name)  # what is missing shows before anything is written
+        for name in kind.used(columns):  # what is missing shows before anything is written
+            rows.column(name, usual.get(name))
     about = {"source": given["source"], "command": command}
     return Data(Path(given["source"]).stem, train, dev, columns, about)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from elman.apps.messages import say
+from elman.apps.messages import say, tell
 from elman.errors import SettingsError
 
 
@@ -58,12 +58,18 @@ def predict(model: Any, sources: Sequence[str], asked: Asked, *, as_json: bool) 
     show(columns(list(found), lines))
 
 
-def inspect(model: Any, source: str | None, *, as_json: bool) -> None:
-    """Print what the model foresaw at each step of its last window: of a file, or of a series by its name."""
+def inspect(model: Any, source: str | None, *, as_json: bool, out: str | None = None) -> None:
+    """Print or draw what the model foresaw along its last window: of a file, or of a series by its name."""
     from elman.data import read
 
     a_file = source is not None and os.path.isfile(source)
     course = model.inspect(read(source) if a_file else None, None if a_file else source)
+    if out is not None:
+        from elman.apps.drawing import draw
+
+        draw(course, out)
+        tell("inspect.drawn", out=out)
+        return
     if as_json:
         typer.echo(json.dumps(course.to_dict(), ensure_ascii=False, indent=2, default=str))
         return

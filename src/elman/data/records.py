@@ -97,8 +97,8 @@ class Records:
         """The names of the columns, in their order."""
         return tuple(self.columns)
 
-    def column(self, name: str) -> list[Any]:
-        """The values of one column, one per row.
+    def column(self, name: str, option: str | None = None) -> list[Any]:
+        """The values of one column, one per row. With `option`, that would have named another one.
 
         Raises:
             DataError: there is no such column; lists those there are and offers the nearest.
@@ -109,12 +109,15 @@ class Records:
         if name in self.columns:
             return self.columns[name]
         near = _nearest(str(name), self.names)
+        fix = f"did you mean {near!r}?" if near is not None else "name one of the columns listed"
+        if option is not None:  # nobody wrote that name
+            fix = f"say which of the columns listed it is: --{option} COLUMN"
         raise DataError.at(
             self.source,
             f"there is no column {name!r}.",
             expected=f"one of {_listed(self.names)}",
             received=repr(name),
-            fix=f"did you mean {near!r}?" if near is not None else "name one of the columns listed",
+            fix=fix,
         )
 
     def place(self, i: int) -> str:
