@@ -7,6 +7,7 @@ from typing import Any
 
 from asking import CommonAnswer
 from music import CommonChord, KeyMarkov, KeyUnigram
+from saying import LetterWindow
 from seeing import CopiedFrame, NearestPicture
 from sensing import Segments
 from writing import Bigram, Nearest, NGram
@@ -272,6 +273,7 @@ BASELINES: dict[str, tuple[str, Any]] = {
     "tagger": ("window + logistic regression", Window),
     "translator": ("TF-IDF nearest text", Retrieval),
     "lead": ("first twelve words", Lead),
+    "letters": ("letters around each letter + logistic regression", LetterWindow),
     "segments": ("means of 8 segments + SVM", Segments),
     "generator": ("n-gram, Witten-Bell", NGram),
     "versifier": ("nearest first line", Nearest),
