@@ -56,16 +56,16 @@ struct RowsMover {
 
   void run() const {
     if (on.grads) note();
-    // A row that stands twice among those to catch up is up to date the second time, on one thread.
-    const bool shared = on.threads > 1 && (!on.rows || on.grads) && on.count * on.width > (int64_t{1} << 17);
+    // A row that stands twice among those to catch up is up to date the second time: both are of one part.
+    const int64_t parts = on.count * on.width > (int64_t{1} << 14) ? std::max(on.threads, 1) : 1;
 #ifdef _OPENMP
-#pragma omp parallel for schedule(static) num_threads(on.threads) if (shared)
+#pragma omp parallel for schedule(static) num_threads(static_cast<int>(parts)) if (parts > 1)
 #endif
-    for (int64_t i = 0; i < on.count; ++i) {
-      const int64_t row = on.rows ? on.rows[i] : i;
-      on.grads ? move(row, on.grads + i * on.width) : catch_up(row);
-    }
-    (void)shared;
+    for (int64_t part = 0; part < parts; ++part)
+      for (int64_t i = on.rows ? 0 : part; i < on.count; i += on.rows ? 1 : parts) {
+        const int64_t row = on.rows ? on.rows[i] : i;
+        if (row % parts == part) on.grads ? move(row, on.grads + i * on.width) : catch_up(row);
+      }
   }
 };
 

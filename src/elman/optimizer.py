@@ -119,7 +119,7 @@ class LazyAdamW(torch.optim.AdamW):
         if weights.compiled([*dense, *grads]):
             weights.move(self._moments(), scale)
             return loss
-        if scale != 1.0:
+        if scale != 1.0 and grads:
             torch._foreach_mul_(grads, scale)  # pyright: ignore[reportPrivateImportUsage]
         super().step()
         return loss

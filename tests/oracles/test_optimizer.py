@@ -189,6 +189,26 @@ def test_a_step_is_the_same_with_any_number_of_threads() -> None:
     torch.testing.assert_close(found[0], found[1])
 
 
+def test_rows_are_the_same_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizer, "LARGE", 1)
+    found = []
+    for threads in (1, 2, 3):
+        torch.manual_seed(4)
+        table = Table(900, 64)
+        adam = LazyAdamW(table, lr=0.01, max_norm=0.5)
+        torch.set_num_threads(threads)
+        for _ in range(6):
+            adam.zero_grad()
+            table(torch.randint(900, (500,))).pow(2).sum().backward()
+            adam.step()
+        adam.close()
+        found.append(table.weight.detach().clone())
+    torch.testing.assert_close(found[0], found[1])
+    if available():
+        assert torch.equal(found[0], found[1])
+        assert torch.equal(found[0], found[2])
+
+
 def test_what_has_perhaps_no_memory_is_left_to_torch() -> None:
     class Own(Tensor):
         """As torch's distributed tensors are."""
