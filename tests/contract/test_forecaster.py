@@ -330,6 +330,16 @@ def test_a_look_inside(direct: elman.Forecaster, pointwise: elman.Forecaster) ->
         assert course.states["h_l0"].shape == (12, 8)
 
 
+def test_the_last_layer_is_drawn() -> None:
+    pytest.importorskip("matplotlib")
+    from elman.apps.drawing import DRAWINGS
+
+    course = elman.Forecaster(**SMALL | {"num_layers": 2}).fit(long_frame()).inspect(series="b")
+    image = DRAWINGS[type(course)](course).axes[1].images[0].get_array()
+    np.testing.assert_allclose(image, course.states["h_l1"].T)
+    assert not np.allclose(image, course.states["h_l0"].T)
+
+
 def test_a_look_inside_is_drawn(
     direct: elman.Forecaster, pointwise: elman.Forecaster, tmp_path: Path
 ) -> None:

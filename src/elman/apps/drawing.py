@@ -122,7 +122,8 @@ def _course(course: Course) -> Any:
     above.set_title(title, fontsize=10, **font)
     figure.legend(loc="outside upper right", ncols=3, fontsize=9)
     above.grid(alpha=0.3)
-    states = course.states[max((one for one in course.states if one.startswith("h_l")), key=len)]
+    layers = sum(name.startswith("h_l") for name in course.states)  # a forecaster reads forwards only
+    states = course.states[f"h_l{layers - 1}"]
     gap = (places[-1] - places[0]) / max(len(places) - 1, 1) or 1.0
     extent = (places[0] - gap / 2, places[-1] + gap / 2, 0.5, states.shape[1] + 0.5)
     far = float(np.abs(states).max()) or 1.0
