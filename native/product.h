@@ -77,6 +77,7 @@ inline void tile_of(int64_t count, const Rest&... rest) {
 // numbers of T and multiples of 64 bytes.
 template <class T>
 struct Vectors {
+  static constexpr bool kWalks = false;
   static constexpr int64_t kRows = kTall;  // rows of the result that go together
 
   // --- some rows of the result at a time, all of a sum ---

@@ -45,6 +45,17 @@ struct Shape {
   static constexpr int M = kMany ? (N == 4 ? 6 : 8) : (N == 4 ? 3 : N == 3 ? 4 : 6);
 };
 
+// Kahan's sum of the gradients of a bias: over a hundred thousand steps a plain one would lose what is small.
+template <class T>
+inline void add_sums(T* sums, int64_t hidden, int blocks, const Vec<T>* total, int64_t unit, int n) {
+  for (int block = 0; block < blocks; ++block) {
+    T *sum = sums + block * hidden + unit, *lost = sum + blocks * hidden;
+    const Vec<T> before = load(sum, n), more = total[block] - load(lost, n), after = before + more;
+    store(lost, (after - before) - more, n);
+    store(sum, after, n);
+  }
+}
+
 template <class T, class Cell>
 struct Walker {
   const elman_scan& scan;
@@ -215,13 +226,7 @@ struct Walker {
           Cell::backward(acc[m * N + w], carry, on, row[m], before[m], sequence, at, n, total);
       }
       if (kind == kInitial) continue;
-      for (int block = 0; block < D; ++block) {
-        // Kahan's sum: over a hundred thousand steps a plain one would lose what is small.
-        T *sum = sums + block * hidden + at, *lost = sum + D * hidden;
-        const Vec<T> before = load(sum, n), more = total[block] - load(lost, n), after = before + more;
-        store(lost, (after - before) - more, n);
-        store(sum, after, n);
-      }
+      add_sums(sums, hidden, D, total, at, n);
     }
   }
 };

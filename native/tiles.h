@@ -18,7 +18,19 @@ namespace ELMAN_VARIANT {
 
 class Tiles {
  public:
-  static constexpr int64_t kRows = 32;  // rows of the result that go together, and columns
+  static constexpr bool kWalks = true;            // the recurrence goes there too: tiled.h
+  static constexpr int64_t kRows = 32;            // rows of the result that go together, and columns
+  static constexpr int64_t kSide = 16;            // rows and words of a tile
+  static constexpr int64_t kRun = 2 * kSide;      // numbers of the sum in a tile
+  static constexpr int64_t kTile = kSide * kRun;  // and all its numbers
+  static constexpr int kParts = 3;
+  static constexpr int64_t kThree = kParts * kTile;
+  using Half = uint16_t;  // a bfloat16
+
+  // Two tiles of rows or of columns, with all their parts, all along a sum.
+  static int64_t pair_size(int64_t depth) { return pieces(depth, kRun) * kThree; }
+  static Half* halves(float* memory) { return reinterpret_cast<Half*>(memory); }
+  static const Half* halves(const float* memory) { return reinterpret_cast<const Half*>(memory); }
 
   ~Tiles() {
     if (first_) _tile_release();
@@ -86,19 +98,79 @@ class Tiles {
     product(rows, left, right, deep, columns, nullptr, more, c);
   }
 
+  // --- a product of two tiles of rows with two of columns, piece by piece ---
+
+  // How many rows there are, kRows at most: so many are multiplied, and no more.
+  void configure(int64_t rows) {
+    const int first = static_cast<int>(std::min(rows, kSide));
+    const int second = static_cast<int>(std::max(rows - kSide, int64_t{1}));
+    if (first == first_ && second == second_) return;
+    first_ = first, second_ = second;
+    struct alignas(64) {
+      uint8_t palette = 1, start = 0, none[14] = {};
+      uint16_t bytes[16] = {};
+      uint8_t rows[16] = {};
+    } shape;
+    const int of[8] = {first, first, second, second, first, second, kSide, kSide};
+    for (int n = 0; n < 8; ++n) shape.bytes[n] = 64, shape.rows[n] = static_cast<uint8_t>(of[n]);
+    settle();
+    _tile_loadconfig(&shape);
+  }
+  static void begin() {
+    settle();
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  // The two tiles of rows at `a` and `below`, the columns at `b`, all along some runs. What is called after every run is
+  // done while the unit multiplies.
+  template <class Between>
+  static void add(const Half* a, const Half* below, const Half* b, int64_t runs, const Between& between) {
+    alignas(64) float nobody[kSide * kSide];
+    const auto left = [&](int64_t p) {
+      _tile_loadd(4, a + p * kTile, 64);
+      _tile_loadd(5, below + p * kTile, 64);
+    };
+    const auto right = [&](int64_t p) {
+      _tile_loadd(6, b + p * kTile, 64);
+      _tile_loadd(7, b + kThree + p * kTile, 64);
+    };
+    const auto times = [] {
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
+      _tile_dpbf16ps(2, 5, 6);
+      _tile_dpbf16ps(3, 5, 7);
+    };
+    for (int64_t run = 0; run < runs; ++run, a += kThree, below += kThree, b += 2 * kThree) {
+      // A store of a tile takes eight hundred cycles more if there was none for two thousand.
+      if (run % 2) _tile_stored(7, nobody, 64);
+      left(0), right(2), times();
+      right(1), times();
+      left(1), times();
+      right(0), times();
+      left(2), times();
+      left(0), times();
+      between();
+    }
+  }
+  static void add(const Half* a, const Half* below, const Half* b, int64_t runs) { add(a, below, b, runs, [] {}); }
+  // out[column tile][row][16], what has been added up.
+  static void end(float* out) {
+    _tile_stored(0, out, 64);
+    _tile_stored(2, out + kSide * kSide, 64);
+    _tile_stored(1, out + kRows * kSide, 64);
+    _tile_stored(3, out + (kRows + kSide) * kSide, 64);
+  }
+  // Half of a left tile's row: the three parts of 16 numbers.
+  static void lay_half(Half* to, Vec<float> x) {
+    const Words of = parts_of(x);
+    for (int p = 0; p < kParts; ++p)
+      _mm256_store_si256(reinterpret_cast<__m256i*>(to + p * kTile),
+                         _mm512_cvtepi32_epi16(_mm512_srli_epi32(of.part[p], 16)));
+  }
+
  private:
-  using Half = uint16_t;                          // a bfloat16
-  static constexpr int64_t kSide = 16;            // rows and words of a tile
-  static constexpr int64_t kRun = 2 * kSide;      // numbers of the sum in a tile
-  static constexpr int64_t kTile = kSide * kRun;  // and all its numbers
-  static constexpr int kParts = 3;
-  static constexpr int64_t kThree = kParts * kTile;
-
-  // Two tiles of rows or of columns, with all their parts, all along a sum.
-  static int64_t pair_size(int64_t depth) { return pieces(depth, kRun) * kThree; }
-  static Half* halves(float* memory) { return reinterpret_cast<Half*>(memory); }
-  static const Half* halves(const float* memory) { return reinterpret_cast<const Half*>(memory); }
-
   // 16 words of each part.
   struct Words {
     __m512i part[kParts] = {};
@@ -164,77 +236,44 @@ class Tiles {
     }
   }
 
-  // How many rows the two tiles of the left factor have: so many are multiplied, and no more.
-  void configure(int first, int second) {
-    if (first == first_ && second == second_) return;
-    first_ = first, second_ = second;
-    struct alignas(64) {
-      uint8_t palette = 1, start = 0, none[14] = {};
-      uint16_t bytes[16] = {};
-      uint8_t rows[16] = {};
-    } shape;
-    const int rows[8] = {first, first, second, second, first, second, kSide, kSide};
-    for (int n = 0; n < 8; ++n) shape.bytes[n] = 64, shape.rows[n] = static_cast<uint8_t>(rows[n]);
-    settle();
-    _tile_loadconfig(&shape);
-  }
   // The header of GCC does not say that the load of a tile reads memory: what was written must be there before.
   static void settle() { __asm__ volatile("" ::: "memory"); }
 
-  // out[column tile][row][16] = Σ for two tiles of rows and two of columns.
-  static void multiply(const Half* a, const Half* b, int64_t runs, float* out) {
-    const Half* const below = a + runs * kThree;
-    int64_t at = 0;
-    const auto left = [&](int64_t p) {
-      _tile_loadd(4, a + at + p * kTile, 64);
-      _tile_loadd(5, below + at + p * kTile, 64);
-    };
-    const auto right = [&](int64_t p) {
-      _tile_loadd(6, b + 2 * at + p * kTile, 64);
-      _tile_loadd(7, b + 2 * at + kThree + p * kTile, 64);
-    };
-    const auto times = [] {
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_dpbf16ps(1, 4, 7);
-      _tile_dpbf16ps(2, 5, 6);
-      _tile_dpbf16ps(3, 5, 7);
-    };
-    settle();
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    for (int64_t run = 0; run < runs; ++run, at += kThree) {
-      left(0), right(2), times();
-      right(1), times();
-      left(1), times();
-      right(0), times();
-      left(2), times();
-      left(0), times();
-    }
-    _tile_stored(0, out, 64);
-    _tile_stored(2, out + kSide * kSide, 64);
-    _tile_stored(1, out + kRows * kSide, 64);
-    _tile_stored(3, out + (kRows + kSide) * kSide, 64);
-  }
-
-  // C[m][j] = (C if `more`) + bias[j] + Σ_k left[m][k]·right[k][j] for kRows rows at most.
+  // C[m][j] = (C if `more`) + bias[j] + Σ_k left[m][k]·right[k][j] for kRows rows at most. What the unit has found
+  // for some columns goes to C while it multiplies the next.
   void product(int64_t rows, const float* left, const float* right, int64_t depth, int64_t columns, const float* bias,
                bool more, float* c) {
-    alignas(64) float out[kRows * kRows];
-    configure(static_cast<int>(std::min(rows, kSide)), static_cast<int>(std::max<int64_t>(rows - kSide, 1)));
-    for (int64_t j = 0; j < columns; j += kSide) {
-      const float* const found = out + j % kRows * kRows;
-      if (j % kRows == 0) multiply(halves(left), halves(right + j / kRows * pair_size(depth)), pieces(depth, kRun), out);
-      const int n = static_cast<int>(std::min(kSide, columns - j));
-      const Vec<float> start = bias ? load(bias + j, n) : Vec<float>{};
-      for (int64_t m = 0; m < rows; ++m) {
-        float* const to = c + m * columns + j;
-        Vec<float> sum = load(found + m * kSide, kSide) + start;
-        if (more) sum += load(to, n);
-        store(to, sum, n);
+    alignas(64) float found[2][kRows * kRows];
+    const int64_t runs = pieces(depth, kRun), each = pieces(rows, runs);
+    const auto finish = [&](int64_t j, int64_t from, int64_t to) {
+      for (int64_t at = j; at < std::min(j + kRows, columns); at += kSide) {
+        const float* const of = found[j / kRows % 2] + (at - j) * kRows;
+        const int n = static_cast<int>(std::min(kSide, columns - at));
+        const Vec<float> start = bias ? load(bias + at, n) : Vec<float>{};
+        for (int64_t m = from; m < to; ++m) {
+          float* const place = c + m * columns + at;
+          Vec<float> sum = load(of + m * kSide, kSide) + start;
+          if (more) sum += load(place, n);
+          store(place, sum, n);
+        }
       }
+    };
+    configure(rows);
+    int64_t j = 0;
+    for (; j < columns; j += kRows) {
+      int64_t m = 0;
+      begin();
+      add(halves(left), halves(left) + runs * kThree, halves(right + j / kRows * pair_size(depth)), runs, [&] {
+        const int64_t from = m;
+        for (; m < std::min(from + each, rows); ++m) {
+          __builtin_prefetch(c + m * columns + j, 1);
+          __builtin_prefetch(c + m * columns + std::min(j + kSide, columns - 1), 1);
+        }
+        if (j) finish(j - kRows, from, m);
+      });
+      end(found[j / kRows % 2]);
     }
+    finish(j - kRows, 0, rows);
   }
 
   int first_ = 0, second_ = 0;

@@ -13,6 +13,7 @@
 #include "rows.h"
 #include "scan.h"
 #include "step.h"
+#include "tiled.h"
 #include "tiles.h"
 #include "variant.h"
 
@@ -35,11 +36,20 @@ struct Plan {
   const bool outer = !kBackward || scan.grad_x;
   const int64_t bytes = panel_size * static_cast<int64_t>(sizeof(T));  // that a step reads
   const bool far = bytes > near(), split = far && kBytes == 64;
+  // The recurrence goes to the matrix unit, unless its weights are too large for a near cache, or so small that
+  // meeting after every step costs more than it saves.
+  using Tiled = TiledSizes<Cell, kBackward>;
+  const bool alone = asked == ways || asked == 1;  // one thread for each direction
+  const bool tiled = Large::kWalks && !far && bytes > (alone ? kSmall : 4 * kSmall) && scan.batch >= kFew;
+  const int64_t tile_size = tiled ? Tiled::weights(hidden) : 0;
+  const int64_t shared_size = tiled ? Tiled::shared(scan.batch, hidden, asked) : 0;
+  const int64_t own_size = tiled ? Tiled::own(scan.batch, hidden) : 0;
   // Of each thread: the sums of a direction and what rounding has lost of them, and what its products are laid out in.
   const int64_t sum_size = Cell::kGradBlocks * hidden, kept = pieces(2 * sum_size, 16) * 16;
   const int64_t steps_size = Large::steps_size(input) + Large::steps_size(hidden) + Large::kLeftSize;
   const int64_t block_size = std::max(Large::left_size(outer_depth), kBackward ? steps_size : 0);
   // Multiples of 64 bytes, all of them.
+  T *tiles = nullptr, *shared = nullptr, *owned = nullptr;  // of the recurrence on the matrix unit
   T *panels = nullptr, *outer_panels = nullptr, *sums = nullptr, *blocks = nullptr, *biases = nullptr;
 
   Plan(const elman_scan& given, Arena& arena) : scan(given) {
@@ -51,13 +61,15 @@ struct Plan {
       return kBackward ? scan.direction[d].grad_gates : scan.direction[d].gates;
     };
     const int missing = !gates(0) + (ways > 1 && !gates(1));
-    const int64_t all = (panel_size + outer_size) * ways + work * missing + own;
+    const int64_t tiled_size = (tile_size + shared_size) * ways + own_size * asked;
+    const int64_t all = (panel_size + outer_size) * ways + work * missing + own + tiled_size;
     T* at = static_cast<T*>(arena.of(all * sizeof(T)));
     if (!at) throw std::bad_alloc();
     for (int d = 0; d < ways; ++d)
       if (!gates(d)) gates(d) = at, at += work;
     panels = at, outer_panels = at += panel_size * ways;
     blocks = at += outer_size * ways, at += block_size * asked;
+    tiles = at, shared = at += tile_size * ways, owned = at += shared_size * ways, at += own_size * asked;
     if (!kBackward) {
       biases = at;
       for (int d = 0; d < ways; ++d) add_biases(scan.direction[d], biases + d * bias_size);
@@ -84,6 +96,13 @@ struct Plan {
       else
         pack_forward(weight, panels + d * panel_size, job % groups, hidden, depth, S::kBlocks, S::wide);
     }
+    if constexpr (Large::kWalks)
+      if (tiled)
+        for (int64_t job = thread; job < Tiled::groups(hidden) * ways; job += threads) {
+          const int64_t d = job % ways;
+          TiledWalker<Cell>::template lay_weights<kBackward>(static_cast<const T*>(scan.direction[d].weight_hh),
+                                                             tiles + d * tile_size, job / ways, hidden);
+        }
     if (!outer) return;
     for (int64_t job = thread; job < outer_groups * ways; job += threads) {
       const int d = static_cast<int>(job / outer_groups);
@@ -234,17 +253,35 @@ void go(const elman_scan& given, const int64_t* order) {
       const Walker<T, Cell> walker{scan, on, plan.panels + d * plan.panel_size,
                                    plan.sums + (d * plan.asked + part) * plan.kept, plan.far};
       const int64_t first = plan.groups * part / size, last = plan.groups * (part + 1) / size;
-      const int64_t longest = all[d].longest(), shared = size == 1 ? longest : few;
+      const int64_t longest = all[d].longest(), alone = size == 1 ? longest : few;
+      // So many steps go to the matrix unit, or else each thread goes so many by itself; what is left is shared.
+      const int64_t tiled = plan.tiled ? all[d].length[kFew - 1] : 0, begun = plan.tiled ? tiled : alone;
       const Rows mine(scan, scan.direction[d], order, part, size);
       Team* team = size == 1 ? nullptr : &teams[d];
+      const auto begin = [&] {
+        if constexpr (Large::kWalks)
+          if (plan.tiled) {
+            TiledWalker<Cell> unit(scan, on, plan.tiles + d * plan.tile_size, plan.shared + d * plan.shared_size,
+                                   plan.owned + thread * plan.own_size, walker.sums, large, part, size);
+            return kBackward ? unit.backward(all[d], tiled, team) : unit.forward(all[d], tiled, team);
+          }
+        if (!kBackward)
+          walker.forward(mine, 0, std::min(mine.longest(), alone), 0, plan.groups, nullptr);
+        else if (alone > 0)
+          walker.backward(mine, 0, std::min(mine.longest(), alone), 0, plan.groups, nullptr);
+      };
       if (!kBackward) {
-        walker.forward(mine, 0, std::min(mine.longest(), shared), 0, plan.groups, nullptr);
+        begin();
         if (team) team->meet();
-        walker.forward(all[d], shared, longest, first, last, team);
+        walker.forward(all[d], begun, longest, first, last, team);
       } else {
-        walker.backward(all[d], shared, longest, first, last, team);
+        walker.backward(all[d], begun, longest, first, last, team);
         if (team) team->meet();
-        if (shared > 0) walker.backward(mine, 0, std::min(mine.longest(), shared), 0, plan.groups, nullptr);
+        begin();
+        if (tiled > 0) {
+          if (team) team->meet();
+          walker.backward(all[d], 0, 0, first, last, team);
+        }
       }
     }
     if (kBackward) {

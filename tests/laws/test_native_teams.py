@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from torch import Tensor
 
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
@@ -46,3 +47,42 @@ def test_no_way_to_share_the_work_changes_an_answer(name: str, size: int, both: 
         for one, other, true in zip(found, again, wanted, strict=True):
             assert torch.equal(one, other), f"{count} threads do not repeat themselves"
             assert (one - true).abs().max() <= 1e-4 * true.abs().max(), f"{count} threads"
+
+
+# Hidden units: a rest of one, of more than half a tile, none; and weights that near caches do not hold.
+@pytest.mark.parametrize("name", STANDARD)
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("hidden", [257, 378, 416])
+def test_a_recurrence_of_many_sequences_is_as_exact_as_any(
+    name: str, both: bool, hidden: int, every_instruction_set: str
+) -> None:
+    """So many that a matrix unit, where there is one, takes them: 32 at a time, a rest, and then a few alone."""
+    torch.manual_seed(0)
+    layer = Recurrent(name, 40, hidden, bidirectional=both).double()
+    lengths = [5, 0, 11, *torch.randint(3, 9, (36,)).tolist()]
+    xs = Ragged.of([torch.randn(length, 40, dtype=torch.float64) for length in lengths])
+    with backend("reference"):
+        true = started(layer, xs)
+        plain = started(layer.float(), xs.with_values(xs.values.float()))
+    for count in (1, 2, 3, 4):
+        torch.set_num_threads(count)
+        with backend("native"):
+            found = started(layer, xs.with_values(xs.values.float()))
+        for exact, theirs, ours in zip(true, plain, found, strict=True):
+            error, usual = (float((one - exact).square().mean().sqrt()) for one in (ours, theirs))
+            assert error <= 3 * usual, (every_instruction_set, count, error / usual)
+
+
+def started(layer: Recurrent, xs: Ragged) -> list[Tensor]:
+    """From given states: outputs, last states, and the gradient of everything."""
+    torch.manual_seed(1)
+    dtype = xs.values.dtype
+    start = tuple(
+        torch.randn(one.shape, dtype=torch.float64).to(dtype).requires_grad_()
+        for one in layer.start(xs.batch_size)
+    )
+    values = xs.values.detach().clone().requires_grad_()
+    found = layer(xs.with_values(values), start)
+    total = sum((one * one.detach().cos()).sum() for one in (found.outputs.values, *found.final))
+    grads = torch.autograd.grad(total, [values, *start, *layer.parameters()])  # pyright: ignore
+    return [found.outputs.values.detach(), *(one.detach() for one in found.final), *grads]
