@@ -286,6 +286,22 @@ int32_t elman_add_rows(int32_t threads, int64_t count, int64_t width, int64_t ta
   }
   return ELMAN_OK;
 }
+int64_t elman_starts(int64_t batch, const int64_t* offsets, int64_t count, const int64_t* chosen, int64_t* starts) {
+  if (batch < 0 || count < 0 || !offsets || !starts || (count && !chosen) || !within(chosen, count, batch)) return -1;
+  starts[0] = 0;
+  for (int64_t i = 0; i < count; ++i) starts[i + 1] = starts[i] + offsets[chosen[i] + 1] - offsets[chosen[i]];
+  return starts[count];
+}
+int32_t elman_pick(const int64_t* offsets, int64_t count, const int64_t* chosen, int64_t size, const void* values,
+                   const int64_t* starts, void* picked) {
+  if (count < 0 || size < 1 || !offsets || !starts || (count && !chosen)) return ELMAN_BAD_ARGUMENT;
+  if (count && starts[count] && (!values || !picked)) return ELMAN_BAD_ARGUMENT;
+  for (int64_t i = 0; i < count; ++i)
+    if (const int64_t steps = starts[i + 1] - starts[i])
+      std::memcpy(static_cast<char*>(picked) + starts[i] * size,
+                  static_cast<const char*>(values) + offsets[chosen[i]] * size, steps * size);
+  return ELMAN_OK;
+}
 int32_t elman_norm(const elman_adamw* given, double* norm) {
   if (!norm) return ELMAN_BAD_ARGUMENT;
   return weights(given, false, [norm](const elman_adamw& on) { *norm = current().variant->norm(on); });

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 12
+#define ELMAN_ABI 13
 #define ELMAN_API __attribute__((visibility("default")))
 
 /* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
@@ -156,6 +156,11 @@ ELMAN_API int64_t elman_sum_rows(int64_t count, int64_t width, int64_t table, co
  * many threads there are. */
 ELMAN_API int32_t elman_add_rows(int32_t threads, int64_t count, int64_t width, int64_t table, const int64_t* rows,
                                  const float* grads, float* sums);
+/* Some sequences of a ragged batch, end to end. First where each of them will start, and where the last one ends, which
+ * is returned: less than 0 where one is not of the batch. Then their steps, of `size` bytes each. */
+ELMAN_API int64_t elman_starts(int64_t batch, const int64_t* offsets, int64_t count, const int64_t* chosen, int64_t* starts);
+ELMAN_API int32_t elman_pick(const int64_t* offsets, int64_t count, const int64_t* chosen, int64_t size, const void* values,
+                             const int64_t* starts, void* picked);
 /* The norm of all gradients together, and one step of all weights: the same for any number of threads. */
 ELMAN_API int32_t elman_norm(const elman_adamw* weights, double* norm);
 ELMAN_API int32_t elman_move_weights(const elman_adamw* weights);

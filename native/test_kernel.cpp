@@ -287,6 +287,17 @@ void table() {
   }
 }
 
+// Some sequences of a batch, of two bytes a step, in any order and more than once.
+void picked() {
+  const std::vector<int64_t> offsets{0, 3, 3, 4, 9}, chosen{3, 0, 1, 3}, beyond{4};
+  std::vector<int64_t> starts(chosen.size() + 1);
+  std::string found(26, '?');
+  expect(elman_starts(4, offsets.data(), 4, chosen.data(), starts.data()) == 13 &&
+         elman_pick(offsets.data(), 4, chosen.data(), 2, "aabbccddeeffgghhii", starts.data(), found.data()) == ELMAN_OK &&
+         found == "eeffgghhiiaabbcceeffgghhii", "the steps that were picked");
+  expect(elman_starts(4, offsets.data(), 1, beyond.data(), starts.data()) < 0, "a sequence beyond the batch");
+}
+
 // All weights at once, some of them empty, against a step in double; and the norm of their gradients.
 void weights(int threads) {
   const std::vector<int64_t> counts{1, 0, 63, 16384, 70001};
@@ -372,20 +383,15 @@ int main() {
       for (const int64_t width : {1, 19, 70}) linear(width, lengths, width == 19, 1 + width % 3);
     for (const int64_t width : {1, 19, 130}) rows(width, 1 + width % 3);
     for (const int threads : {1, 3}) weights(threads);
-    table();
+    table(), picked();
+    const auto both = [](Layer<float> one) { one.total(), one.backward(); };
     // Longer than a block of the products is deep, in float32.
-    Layer<float> layer(ELMAN_GRU, 2, 2, 40, 24, {300, 260, 1});
-    layer.total(), layer.backward();
-    // Large enough for a matrix unit, with a rest in every direction.
-    for (const int cell : {ELMAN_RNN_TANH, ELMAN_LSTM, ELMAN_GRU}) {
-      Layer<float> large(cell, 2, 3, 281, 33, {300, 33, 1});
-      large.total(), large.backward();
-    }
+    both({ELMAN_GRU, 2, 2, 40, 24, {300, 260, 1}});
+    // Large enough for a matrix unit, with a rest in every direction; its recurrence too, by one thread and by two.
+    for (const int cell : {ELMAN_RNN_TANH, ELMAN_LSTM, ELMAN_GRU}) both({cell, 2, 3, 281, 33, {300, 33, 1}});
+    for (const int ways : {1, 2}) both({ELMAN_LSTM, ways, 2, 40, 209, std::vector<int64_t>(35, 3)});
     // Panels of more than a few sequences are shared for, and panels that no near cache holds.
-    for (const int64_t hidden : {130, 420}) {
-      Layer<float> shared(ELMAN_LSTM, 2, 3, 3, hidden, batches.back());
-      shared.total(), shared.backward();
-    }
+    for (const int64_t hidden : {130, 420}) both({ELMAN_LSTM, 2, 3, 3, hidden, batches.back()});
   }
   refused();
   std::printf(faults ? "%d faults\n" : "the kernel is sound\n", faults);

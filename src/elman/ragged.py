@@ -171,6 +171,13 @@ class Ragged:
         other.__dict__.update(self.__dict__, values=values)
         return other
 
+    @classmethod
+    def _made(cls, values: Tensor, offsets: Tensor) -> Ragged:
+        """Of what is known to fit."""
+        made = cls.__new__(cls)
+        made.__dict__.update(values=values, offsets=offsets)
+        return made
+
     def to(self, *args: Any, **kwargs: Any) -> Ragged:
         """`values.to(...)`, the offsets following to the same device."""
         values = self.values.to(*args, **kwargs)
@@ -191,6 +198,11 @@ class Ragged:
 
     def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray) -> Ragged:
         """A batch of the sequences chosen: one number, a slice, an array of numbers, or a mask."""
+        if isinstance(index, np.ndarray):
+            from elman.picking import pick  # it calls the compiled scan, which is built upon this module
+
+            if found := pick(self.values, self.offsets, index):
+                return self._made(*found)
         # By numpy: these are a dozen steps over a few numbers, and each costs torch several times as much.
         chosen, edges, device = self._chosen(index), self.offsets.numpy(force=True), self.offsets.device
         starts = edges[:-1][chosen]

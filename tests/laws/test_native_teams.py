@@ -56,7 +56,7 @@ def test_no_way_to_share_the_work_changes_an_answer(name: str, size: int, both: 
 def test_a_recurrence_of_many_sequences_is_as_exact_as_any(
     name: str, both: bool, hidden: int, every_instruction_set: str
 ) -> None:
-    """So many that a matrix unit, where there is one, takes them: 32 at a time, a rest, and then a few alone."""
+    """So many that a matrix unit, where there is one, takes them: 32 at a time, a rest, then a few alone."""
     torch.manual_seed(0)
     layer = Recurrent(name, 40, hidden, bidirectional=both).double()
     lengths = [5, 0, 11, *torch.randint(3, 9, (36,)).tolist()]

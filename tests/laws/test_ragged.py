@@ -159,7 +159,23 @@ def test_a_mask_chooses_where_it_is_true() -> None:
         assert xs[mask].lengths.tolist() == [3, 1]
 
 
-@pytest.mark.parametrize("index", [3, -4, [0, 3], [-4]])
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.bfloat16, torch.float64, torch.int64])
+@pytest.mark.parametrize("features", [(), (0,), (3,), (2, 5)])
+def test_an_array_picks_the_steps_of_every_kind(dtype: torch.dtype, features: tuple[int, ...]) -> None:
+    sequences = [(10 * one).to(dtype) for one in sequences_of([3, 0, 1, 5], features)]
+    found = Ragged.of(sequences)[np.array([3, 1, 0, 3])]
+    assert equal(found, Ragged.of([sequences[n] for n in (3, 1, 0, 3)]))
+    assert found.values.dtype == dtype
+
+
+def test_an_array_picks_what_has_a_gradient() -> None:
+    values = torch.arange(6.0, requires_grad=True)
+    xs = Ragged(values, torch.tensor([0, 3, 5, 6]))
+    (grad,) = torch.autograd.grad(xs[np.array([1, 0, 1])].values.sum(), values)
+    assert grad.tolist() == [1, 1, 1, 2, 2, 0]
+
+
+@pytest.mark.parametrize("index", [3, -4, [0, 3], [-4], np.array([3]), np.array([0, -4])])
 def test_what_is_not_there_is_an_index_error(index: Any) -> None:
     with pytest.raises(IndexError):
         Ragged.of(sequences_of([3, 2, 1]))[index]

@@ -17,7 +17,7 @@ import torch  # first: it opens the OpenMP runtime that the library is to share
 
 from elman.errors import BackendError
 
-ABI = 12
+ABI = 13
 _FAULTS = {
     1: "an argument is missing or out of range",
     2: "the offsets do not describe the rows",
@@ -207,6 +207,9 @@ def library() -> ctypes.CDLL | None:
     found.elman_sum_rows.argtypes = [c_int64, c_int64, c_int64, *[c_void_p] * 5]
     found.elman_sum_rows.restype = c_int64
     found.elman_add_rows.argtypes = [c_int32, c_int64, c_int64, c_int64, *[c_void_p] * 3]
+    found.elman_starts.argtypes = [c_int64, c_void_p, c_int64, c_void_p, c_void_p]
+    found.elman_starts.restype = c_int64
+    found.elman_pick.argtypes = [c_void_p, c_int64, c_void_p, c_int64, *[c_void_p] * 3]
     found.elman_step_check.argtypes = [POINTER(Steps)]
     found.elman_step.argtypes = [c_void_p, c_void_p]  # addresses: it is called once a step
     return found
