@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from elman import rows, weights
 from elman.layers.embedding import Bag, Table
-from elman.scan.library import available
+from elman.library import available
 
 LARGE = 500_000
 """Numbers in a table from which moving single rows was measured to be quicker than moving all of them."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elman.scan import eager, library
+from elman import library
 
 
 def pick(values: Tensor, offsets: Tensor, chosen: np.ndarray) -> tuple[Tensor, Tensor] | None:
@@ -32,7 +32,7 @@ def pick(values: Tensor, offsets: Tensor, chosen: np.ndarray) -> tuple[Tensor, T
         and values.is_contiguous()
         and offsets.is_contiguous()
         and not (values.requires_grad and torch.is_grad_enabled())
-        and eager.unwatched([values, offsets])
+        and library.unwatched([values, offsets])
     )
     found = library.library()
     if found is None or not plain:

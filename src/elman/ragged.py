@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.errors import ShapeError
+from elman.picking import pick
 
 if TYPE_CHECKING:
     from typing import Self
@@ -198,11 +199,8 @@ class Ragged:
 
     def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray) -> Ragged:
         """A batch of the sequences chosen: one number, a slice, an array of numbers, or a mask."""
-        if isinstance(index, np.ndarray):
-            from elman.picking import pick  # it calls the compiled scan, which is built upon this module
-
-            if found := pick(self.values, self.offsets, index):
-                return self._made(*found)
+        if isinstance(index, np.ndarray) and (found := pick(self.values, self.offsets, index)):
+            return self._made(*found)
         # By numpy: these are a dozen steps over a few numbers, and each costs torch several times as much.
         chosen, edges, device = self._chosen(index), self.offsets.numpy(force=True), self.offsets.device
         starts = edges[:-1][chosen]

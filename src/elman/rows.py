@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from elman.errors import BackendError
-from elman.scan.library import Rows, library, run
+from elman.library import Rows, library, run
 
 TINY = 1e-30
 """What is divided by at least: a row that was never moved has no momentum either."""

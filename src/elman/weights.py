@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from elman.scan.library import Moved, Weights, library, run
+from elman.library import Moved, Weights, library, run
 
 Moment = tuple[Tensor, dict[str, Tensor], dict[str, Any]]
 """A weight that has a gradient, its state as torch's AdamW keeps it, and the settings of its group."""

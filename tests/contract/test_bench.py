@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 from typer.testing import CliRunner
 
+from elman import library
 from elman.apps import bench
 from elman.apps.bench import layers, step, stream, timing, train
 from elman.apps.bench.layers import Case, Contest
 from elman.apps.cli import app
 from elman.errors import MissingExtraError, UnknownNameError
 from elman.ragged import Ragged
-from elman.scan import library
 
 needs_native = pytest.mark.skipif(library.library() is None, reason="the native scan was not built here")
 

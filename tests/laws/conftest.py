@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from elman import library
 from elman.errors import BackendError
-from elman.scan import library
 
 
 @pytest.fixture(params=["baseline", "avx2", "avx512", "amx"])

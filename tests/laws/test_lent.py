@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch._subclasses import FakeTensorMode
 
+from elman import library
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
-from elman.scan import backend, lent, library
+from elman.scan import backend, lent
 
 LIKE = torch.zeros(1)
 ROWS, WIDTH = 1024, 512

@@ -14,11 +14,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from elman import cells, registry
+from elman import cells, library, registry
 from elman.errors import BackendError, ShapeError
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
-from elman.scan import backend, library, linear, native, scan
+from elman.scan import backend, linear, native, scan
 
 from .cases import Case, made, numbers_of, weights_of
 

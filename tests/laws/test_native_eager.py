@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from elman import library
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
-from elman.scan import eager, library
 
 pytestmark = pytest.mark.skipif(not library.available(), reason="the native scan was not built")
 CELLS = ("rnn", "rnn-relu", "lstm", "gru")
@@ -68,12 +68,12 @@ def test_transforms_of_functions_are_watched() -> None:
     seen = []
 
     def look(x: Tensor) -> Tensor:
-        seen.append(eager.unwatched([x]))
+        seen.append(library.unwatched([x]))
         return x.sum()
 
     torch.func.grad(look)(torch.ones(2))
     torch.func.vmap(look)(torch.ones(2, 2))
     assert seen == [False, False]
-    assert eager.unwatched([torch.ones(2)])
+    assert library.unwatched([torch.ones(2)])
     with torch._subclasses.FakeTensorMode():
-        assert not eager.unwatched([torch.ones(2)])
+        assert not library.unwatched([torch.ones(2)])

@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from elman import library
 from elman.errors import BackendError, ElmanError
 from elman.layers.recurrent import Recurrent
 from elman.layers.stepper import Stepper
 from elman.ragged import Ragged
-from elman.scan import backend, library
+from elman.scan import backend
 
 pytestmark = pytest.mark.skipif(library.library() is None, reason="the native scan was not built here")
 

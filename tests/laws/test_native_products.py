@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from elman import library
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
-from elman.scan import backend, library
+from elman.scan import backend
 
 pytestmark = pytest.mark.skipif(library.library() is None, reason="the native scan was not built here")
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from elman import library
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
-from elman.scan import backend, library
+from elman.scan import backend
 
 from .test_native import STANDARD, results
 

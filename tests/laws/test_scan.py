@@ -9,10 +9,10 @@ import torch
 from hypothesis import example, given
 from torch import Tensor
 
-from elman import cells, registry
+from elman import cells, library, registry
 from elman.errors import SettingsError, ShapeError, UnknownNameError
 from elman.ragged import Ragged
-from elman.scan import backend, library, scan
+from elman.scan import backend, scan
 
 from .cases import CASES, Case, made, numbers_of, weights_of
 from .scan_laws import LAWS

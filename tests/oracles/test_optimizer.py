@@ -13,8 +13,8 @@ import elman
 from elman import optimizer, rows, weights
 from elman.errors import BackendError
 from elman.layers.embedding import Bag, Table
+from elman.library import available
 from elman.optimizer import LazyAdamW
-from elman.scan.library import available
 from elman.training import Training
 
 WORDS, SIZE = 60, 5

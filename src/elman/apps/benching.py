@@ -27,10 +27,10 @@ def bench(
         # Said before torch is loaded, or its own kernels would use what the machine has.
         names = {"avx512": "AVX512_CORE", "amx": "AVX512_CORE_AMX"}
         os.environ["ONEDNN_MAX_CPU_ISA"] = names.get(instructions, instructions.upper())
+    from elman import library
     from elman.apps import bench
     from elman.apps.render import columns, show
     from elman.atomic import write_bytes
-    from elman.scan import library
 
     if instructions is not None:
         library.use_instructions(instructions)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from elman import library
 from elman.errors import BackendError
-from elman.scan import eager, lent, library
+from elman.scan import lent
 
 
 def lookup(table: Tensor, numbers: Tensor) -> Tensor:
@@ -30,7 +31,7 @@ def lookup(table: Tensor, numbers: Tensor) -> Tensor:
         and numbers.dtype == torch.int64
         and table.numel()
         and library.available()
-        and eager.unwatched([table, numbers])
+        and library.unwatched([table, numbers])
     ):
         return _Lookup.apply(table, numbers)
     return F.embedding(numbers, table)

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elman import library
 from elman.cells.base import Cell, State
 from elman.errors import SettingsError, ShapeError
 from elman.layers.recurrent import Recurrent
-from elman.scan import library, stepping
+from elman.scan import stepping
 
 WEIGHTS = ("bfloat16", "int8")
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from elman import library
 from elman.ragged import Ragged
-from elman.scan import library
 
 DECAY = 0.9
 """What remains of an observation after one more step: about ten steps are looked back upon."""

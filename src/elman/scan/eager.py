@@ -7,32 +7,12 @@ millisecond for each layer and step, as much as a small layer itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils._python_dispatch import is_in_torch_dispatch_mode
-
-_PLAIN = {Tensor, nn.Parameter}
-_transformed: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
 
 Pass = Callable[..., Any]
-
-
-def unwatched(tensors: Sequence[Tensor]) -> bool:
-    """Whether these are tensors and no more, and nothing has to see what is done to them.
-
-    >>> unwatched([torch.zeros(2)])
-    True
-    """
-    return (
-        not torch.compiler.is_compiling()
-        and not torch._C._is_tracing()
-        and not is_in_torch_dispatch_mode()
-        and not _transformed()
-        and {type(one) for one in tensors} <= _PLAIN
-    )
 
 
 class Differentiable(torch.autograd.Function):

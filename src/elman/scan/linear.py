@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elman import library
 from elman.cells.base import LinearCell, State
 from elman.ragged import Ragged
-from elman.scan import arguments, library
+from elman.scan import arguments
 from elman.scan.reference import Scan
 
 _TYPES = {torch.float32: 0, torch.float64: 1}

@@ -17,13 +17,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elman import library
 from elman.cells.base import Cell, LinearCell, State
 from elman.cells.gru import GRU
 from elman.cells.lstm import LSTM
 from elman.cells.rnn import RNN
 from elman.cells.rnn_relu import RNNReLU
 from elman.ragged import Ragged
-from elman.scan import arguments, eager, lent, library, second_order
+from elman.scan import arguments, eager, lent, second_order
 from elman.scan.reference import Scan
 
 _CELLS: dict[str, type[Cell]] = {"rnn": RNN, "rnn-relu": RNNReLU, "lstm": LSTM, "gru": GRU}
@@ -63,7 +64,7 @@ def run(
         x, *initial = [one.to(weights[0].dtype) for one in (x, *initial)]
     wanted = _differentiable(x, *weights, *initial)
     keep, settings = bool(record) or wanted, (name, bias, reverse)
-    if not eager.unwatched([x, xs.offsets, *weights, *initial]):
+    if not library.unwatched([x, xs.offsets, *weights, *initial]):
         outputs, *final, gates, memory, _ = torch.ops.elman.recurrent(
             x, xs.offsets, weights, initial, *settings, keep
         )

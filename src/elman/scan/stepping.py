@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from elman import library
 from elman.cells.base import Cell
 from elman.cells.gru import GRU
 from elman.cells.lstm import LSTM
@@ -22,7 +23,6 @@ from elman.cells.mingru import MinGRU
 from elman.cells.minlstm import MinLSTM
 from elman.cells.rnn import RNN
 from elman.cells.rnn_relu import RNNReLU
-from elman.scan import library
 
 _NUMBERS: dict[type[Cell], int] = {RNN: 0, RNNReLU: 1, LSTM: 2, GRU: 3, MinGRU: 4, MinLSTM: 5}
 _TYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.int8: 3}

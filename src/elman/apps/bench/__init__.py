@@ -62,8 +62,7 @@ def machine() -> Row:
     """
     import torch
 
-    from elman import __version__
-    from elman.scan import library
+    from elman import __version__, library
 
     return {
         "elman": __version__,

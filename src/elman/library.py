@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable, Sequence
 from ctypes import POINTER, Structure, byref, c_char_p, c_double, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch  # first: it opens the OpenMP runtime that the library is to share
+from torch import Tensor, nn
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from elman.errors import BackendError
 
 ABI = 13
+_PLAIN = {Tensor, nn.Parameter}
+_transformed: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
 _FAULTS = {
     1: "an argument is missing or out of range",
     2: "the offsets do not describe the rows",
@@ -270,3 +275,18 @@ def use_instructions(name: str) -> None:
             f"The instruction set {name!r} cannot be used here.",
             received=instructions() or "no native scan",
         )
+
+
+def unwatched(tensors: Sequence[Tensor]) -> bool:
+    """Whether these are tensors and no more, and nothing has to see what is done to them.
+
+    >>> unwatched([torch.zeros(2)])
+    True
+    """
+    return (
+        not torch.compiler.is_compiling()
+        and not torch._C._is_tracing()
+        and not is_in_torch_dispatch_mode()
+        and not _transformed()
+        and {type(one) for one in tensors} <= _PLAIN
+    )
