@@ -27,22 +27,29 @@ written by `python benchmarks/speed.py` from what `elman bench` measured, kept i
 is told in the [guide](../docs/guide/speed.md).
 
 With AMX and with AVX-512 it is two cores of an Intel Xeon of the Sapphire Rapids kind, with AVX2 two of Zen
-3. What has AMX in its title is of the present version and was measured while nothing else ran. The layers
-with AVX-512 are of two versions before: since then the sums of a step begin with zero and cells go in two
-passes (.97 to 1.1 times as quick in turns), and less is done around a layer, which shows in small ones. What
-has AVX2 in its title is of earlier versions. Only the steps and the growth with AMX were measured before the
-rows of a large table were shared by threads.
+3. With AMX the steps and, in batches at random, the whole fits are of the present version; all else is of the
+one before, in which the recurrence was left to vectors. The layers with AVX-512 are of three versions before:
+since then the sums of a step begin with zero and cells go in two passes (.97 to 1.1 times as quick in turns),
+and less is done around a layer, which shows in small ones. What has AVX2 in its title is of earlier versions.
+
+The layers with AMX were measured while nothing else ran. In turns with that version on a quiet machine the
+present kernel is 1.0 to 1.5 times as quick forwards and 1.0 to 1.16 times backwards. A whole run of the present
+version had somebody else on the same cores, who slowed all contestants alike by half on the mean: 5.19 on the
+mean of ragged layers, 2.18 at worst, 10.83 over packed, 2.93 forwards, by length RNN 2.58, LSTM 1.72, GRU 3.27,
+.845 of a large product; by length alone, once more, 2.79, 1.64 and 3.25. Where memory is contended a padded
+LSTM of mean length 200 suffers more than elman's, so that 1.72 and 1.64 are likely too high: from the quiet run
+and the turns some 1.45 is to be expected.
 
 What is not here: with AVX2, any mean length but 30, and the steps of the present version, which two cores
 share. What was measured with AVX2 is of a version that had every page of a layer's memory made anew in each
 step, and whose calls of a layer cost more than twice as much around the kernel. Each table is of one run,
 and the machines are shared: the mean of the ragged layers with AVX-512 was 4.25, 4.05, 4.32, 4.36 and 4.49
-in five runs, and the last of them was not quiet; with AMX it was 4.82 one version before, with forwards at
-2.61 and LSTMs by length at 1.36. The tables of AVX-512 and of AMX are no measure of what the matrix unit
-gains: in turns, the kernel alone, it is .97 to 1.2 forwards and .99 to 1.35 backwards. What large products
-are compared with there is torch's product in float32, which does not use that unit. A fit is counted in
-whole epochs, so that one epoch more or less to the same accuracy moves its ratio by a fifth. At batch 1
-torch's GRU cell of 256 took four times as long as in other runs, where it was 7 times elman's.
+in five runs, and the last of them was not quiet. The tables of AVX-512 and of AMX are no measure of what the
+matrix unit gains; that was measured in turns, and is told in the
+[design](../docs/design/2026-11-29-the-recurrence-in-tiles.md). What large products are compared with there is
+torch's product in float32, which does not use that unit. A fit is counted in whole epochs, so that one epoch
+more or less to the same accuracy moves its ratio by a fifth; batches at random gave 3.38 one version before.
+At batch 1 torch's GRU cell of 256 took four times as long as in other runs, where it was 7 times elman's.
 """
 
 TITLES = {
