@@ -74,7 +74,7 @@ template <class T, bool kRelu>
 struct Rnn {
   static constexpr int kBlocks = 1, kGradBlocks = 1, kInside = -1;
   static constexpr bool kCarries = false;
-  static inline void open(Vec<T>*, int, const Way<T>&, int64_t, int64_t, int64_t, int64_t, int) {}
+  static inline void open(Vec<T>*, int, Vec<T>, const Way<T>&, int64_t, int64_t, int64_t, int64_t, int) {}
   static inline Vec<T> close(const Vec<T>* acc, int, const Way<T>& on, int64_t row, int64_t, int64_t, int64_t unit,
                              int n) {
     Vec<T> h = acc[0];
@@ -99,8 +99,8 @@ template <class T>
 struct Lstm {
   static constexpr int kBlocks = 4, kGradBlocks = 4, kInside = -1;
   static constexpr bool kCarries = false;
-  static inline void open(Vec<T>* acc, int apart, const Way<T>& on, int64_t row, int64_t before, int64_t sequence,
-                          int64_t unit, int n) {
+  static inline void open(Vec<T>* acc, int apart, Vec<T>, const Way<T>& on, int64_t row, int64_t before,
+                          int64_t sequence, int64_t unit, int n) {
     const Vec<T> i = sigmoid(acc[0]), f = sigmoid(acc[apart]);
     const Vec<T> g = tanh(acc[2 * apart]), o = sigmoid(acc[3 * apart]);
     const Vec<T> c = f * load_or_zero(on.c_before(before, sequence), unit, n) + i * g;
@@ -142,11 +142,11 @@ struct Gru {
   static constexpr int kBlocks = 3, kGradBlocks = 4;
   static constexpr int kInside = 2;     // this block is under a gate of its own: n = tanh(x + r·(W·h + b))
   static constexpr bool kCarries = true;  // dh·z goes past the product
-  static inline void open(Vec<T>* acc, int apart, const Way<T>& on, int64_t row, int64_t, int64_t, int64_t unit,
-                          int n) {
+  static inline void open(Vec<T>* acc, int apart, Vec<T> inside, const Way<T>& on, int64_t row, int64_t, int64_t,
+                          int64_t unit, int n) {
     T* gates = on.gates() + row * 3 * on.hidden + unit;
     const Vec<T> r = sigmoid(acc[0]), z = sigmoid(acc[apart]), w = acc[2 * apart];
-    acc[2 * apart] = load(gates + 2 * on.hidden, n) + r * w, acc[apart] = z;
+    acc[2 * apart] = inside + r * w, acc[apart] = z;
     if (!on.keep) return;
     store(gates, r, n), store(gates + on.hidden, z, n);
     store(on.candidates() + row * on.hidden + unit, w, n);

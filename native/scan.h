@@ -61,8 +61,10 @@ struct Walker {
   const elman_scan& scan;
   const Way<T> on;
   const T* panels;
-  T* sums;   // backward: 2 × kGradBlocks × hidden, of this thread
-  bool far;  // the panels are more than a near cache holds
+  const T* projection;  // forward: the panels of W_ih, where each tile projects its own steps; else null
+  const T* bias;        // of the projection, which then is in the gates already
+  T* sums;              // backward: 2 × kGradBlocks × hidden, of this thread
+  bool far;             // the panels are more than a near cache holds
 
   static constexpr int kLane = kLanes<T>;
 
@@ -72,9 +74,10 @@ struct Walker {
     constexpr int M = Shape<Cell, false>::M;
     for (int64_t s = from; s < to; ++s) {
       const int64_t active = rows.longer_than(s);
-      for (int64_t group = first; group < last; ++group)
-        for (int64_t i = 0; i < active; i += M)
-          forward_tile(rows, i, active, s, group, ahead<false>(group + 1 < last ? group + 1 : first, i, active));
+      for (int64_t group = first; group < last; ++group) {
+        const int64_t then = group + 1 < last ? group + 1 : first;
+        for (int64_t i = 0; i < active; i += M) forward_tile(rows, i, active, s, group, then);
+      }
       if (team) team->meet();
     }
   }
@@ -112,51 +115,90 @@ struct Walker {
   }
 
   // A tile's share of the panel after this one, where each comes from far in every step.
-  template <bool kBackward>
-  Ahead ahead(int64_t group, int64_t i, int64_t active) const {
-    if (!far) return {nullptr, 0};
-    using S = Shape<Cell, kBackward>;
-    const int64_t depth = kBackward ? Cell::kBlocks * scan.hidden : scan.hidden, line = 64;
-    const int64_t bytes = depth * S::N * kLane * sizeof(T), tiles = (active + S::M - 1) / S::M;
-    const char* const panel = reinterpret_cast<const char*>(panels) + group * bytes;
+  template <class S>
+  Ahead ahead(const T* of, int64_t depth, int64_t group, int64_t i, int64_t active) const {
+    if (!far || !of) return {nullptr, 0};
+    const int64_t line = 64, bytes = depth * S::N * kLane * sizeof(T), tiles = (active + S::M - 1) / S::M;
+    const char* const panel = reinterpret_cast<const char*>(of) + group * bytes;
     const int64_t step = std::min<int64_t>(line, bytes / (tiles * depth));
     return {panel + i / S::M * depth * step, step};
   }
 
-  void forward_tile(const Rows& rows, int64_t i, int64_t active, int64_t s, int64_t group, Ahead ahead) const {
+  // What a tile starts from: the projection of its steps, made here or before. `inside` is that of the block under
+  // a gate, where the tile starts from a bias instead.
+  template <class S>
+  void project(int64_t unit, int count, const int64_t* row, Vec<T>* acc, Vec<T>* inside, const T* panel,
+               Ahead ahead) const {
+    constexpr int N = S::N, wide = S::wide;
+    const T* x[S::M] = {};
+    for (int block = 0; block < Cell::kBlocks; ++block)
+      for (int w = 0; w < wide; ++w) {
+        const int64_t at = block * scan.hidden + unit + w * kLane;
+        const int n = std::max(lanes(unit + w * kLane), 0);
+        const Vec<T> start = panel && n ? load(bias + at, n) : Vec<T>{};
+        for (int m = 0; m < count; ++m)
+          acc[m * N + block * wide + w] =
+              panel || !n ? start : load(on.gates() + row[m] * Cell::kBlocks * scan.hidden + at, n);
+      }
+    if (panel) {
+      for (int m = 0; m < count; ++m) x[m] = static_cast<const T*>(scan.x) + row[m] * scan.input;
+      product<S>(unit, count, acc, x, scan.input, panel, ahead);
+    }
+    if (Cell::kInside < 0) return;
+    for (int w = 0; w < wide; ++w) {
+      const int64_t at = unit + w * kLane;
+      const int n = std::max(lanes(at), 0);
+      const T* const from = on.inner_bias(Cell::kInside);
+      const Vec<T> start = from && n ? load(from + at, n) : Vec<T>{};
+      for (int m = 0; m < count; ++m) {
+        Vec<T>& of = acc[m * N + Cell::kInside * wide + w];
+        inside[m * wide + w] = of, of = start;
+      }
+    }
+  }
+
+  // Asks for this tile's part of the inputs of the next step.
+  void fetch_inputs(const Rows& rows, int64_t i, int count, int64_t s, int64_t group, int64_t groups) const {
+    const int64_t line = 64 / sizeof(T), lines = (scan.input + line - 1) / line;
+    for (int m = 0; m < count; ++m) {
+      if (s + 1 >= rows.length[i + m]) continue;
+      const T* const next = static_cast<const T*>(scan.x) + rows.row(i + m, s + 1) * scan.input;
+      for (int64_t at = lines * group / groups; at < lines * (group + 1) / groups; ++at)
+        __builtin_prefetch(next + at * line);
+    }
+  }
+
+  void forward_tile(const Rows& rows, int64_t i, int64_t active, int64_t s, int64_t group, int64_t then) const {
     using S = Shape<Cell, false>;
-    constexpr int N = S::N, wide = S::wide, G = Cell::kBlocks;
+    constexpr int N = S::N, wide = S::wide;
     const int count = static_cast<int>(std::min<int64_t>(S::M, active - i));
-    const int64_t hidden = scan.hidden, unit = group * wide * kLane;
+    const int64_t hidden = scan.hidden, unit = group * wide * kLane, width = N * kLane;
     int64_t row[S::M], before[S::M];
-    Vec<T> acc[S::M * N];
+    Vec<T> acc[S::M * N], inside[S::M * wide];
     const T* a[S::M] = {};
     for (int m = 0; m < count; ++m) {
       row[m] = rows.row(i + m, s);
       before[m] = s > 0 ? rows.row(i + m, s - 1) : -1;
       a[m] = on.h_before(before[m], rows.sequence[i + m]);
       fetch_forward(on, row[m], before[m], unit);
-      for (int w = 0; w < wide; ++w) {
-        const int64_t at = unit + w * kLane;
-        const int n = std::max(lanes(at), 0);
-        for (int block = 0; block < G; ++block) {
-          const T* from = on.gates() + (row[m] * G + block) * hidden;
-          if (Cell::kInside == block) from = on.inner_bias(Cell::kInside);
-          acc[m * N + block * wide + w] = from && n ? load(from + at, n) : Vec<T>{};
-        }
-      }
+      if (projection && on.keep) fetch_projected<Cell>(on, row[m], unit);
     }
+    if (projection) fetch_inputs(rows, i, count, s, group, Panels<T>::groups(hidden, wide));
+    project<S>(unit, count, row, acc, inside, projection ? projection + group * scan.input * width : nullptr,
+               ahead<S>(projection, scan.input, then, i, active));
     // What the next tile starts from.
     const bool more = i + S::M < active;
-    for (int64_t m = more ? i + S::M : 0, end = std::min(m + S::M, active); m < end; ++m)
+    for (int64_t m = more ? i + S::M : 0, end = projection ? 0 : std::min(m + S::M, active); m < end; ++m)
       fetch_projected<Cell>(on, rows.row(m, s), more ? unit : unit + wide * kLane);
-    if (s > 0 || on.initial(0)) product<S>(unit, count, acc, a, hidden, panels + group * hidden * N * kLane, ahead);
+    if (s > 0 || on.initial(0))
+      product<S>(unit, count, acc, a, hidden, panels + group * hidden * width,
+                 ahead<S>(panels, hidden, then, i, active));
     for (int w = 0; w < wide; ++w) {
       const int64_t at = unit + w * kLane;
       const int n = lanes(at);
       if (n <= 0) break;
       for (int m = 0; m < count; ++m)
-        Cell::open(acc + m * N + w, wide, on, row[m], before[m], rows.sequence[i + m], at, n);
+        Cell::open(acc + m * N + w, wide, inside[m * wide + w], on, row[m], before[m], rows.sequence[i + m], at, n);
       for (int m = 0; m < count; ++m)
         Cell::close(acc + m * N + w, wide, on, row[m], before[m], rows.sequence[i + m], at, n);
     }
@@ -166,7 +208,8 @@ struct Walker {
   void backward_tiles(const Rows& rows, int64_t from, int64_t to, int64_t s, int64_t group, int64_t then) const {
     constexpr int M = Shape<Cell, true>::M;
     for (int64_t i = from; i < to; i += M)
-      backward_tile<kind>(rows, i, static_cast<int>(std::min<int64_t>(M, to - i)), s, group, ahead<true>(then, i, to));
+      backward_tile<kind>(rows, i, static_cast<int>(std::min<int64_t>(M, to - i)), s, group,
+                          ahead<Shape<Cell, true>>(panels, Cell::kBlocks * scan.hidden, then, i, to));
   }
 
   template <Kind kind>

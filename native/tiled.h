@@ -156,7 +156,9 @@ struct TiledWalker {
           acc[m][block] = from ? load(from + at, n) : Vec<float>{};
           if (product) acc[m][block] += load(found[block] + (half * kRows + m) * kSide, kSide);
         }
-        Cell::open(acc[m], 1, on, row[m], before[m], rows.sequence[i + m], at, n);
+        Vec<float> inside{};
+        if constexpr (Cell::kInside >= 0) inside = load(on.gates() + (row[m] * G + Cell::kInside) * hidden + at, n);
+        Cell::open(acc[m], 1, inside, on, row[m], before[m], rows.sequence[i + m], at, n);
       }
       for (int64_t m = 0; m < count; ++m)
         Tiles::lay_half(state(s, i + m, at),

@@ -25,6 +25,7 @@ template <class T, class Cell, bool kBackward, class Large>
 struct Plan {
   using S = Shape<Cell, kBackward>;
   elman_scan scan;
+  const int64_t longest;
   const int asked = std::max(1, scan.threads), ways = scan.directions;
   const int64_t hidden = scan.hidden, projected = Cell::kBlocks * hidden, input = scan.input;
   // The recurrence, and the projection (forwards) or the gradient of the input (backwards).
@@ -32,7 +33,6 @@ struct Plan {
   const int64_t groups = Panels<T>::groups(hidden, S::wide);
   const int64_t panel_size = Panels<T>::size(hidden, depth, S::kBlocks, S::wide);
   const int64_t outer_depth = kBackward ? projected : input, outer_columns = kBackward ? input : projected;
-  const int64_t outer_groups = Large::groups(outer_columns), outer_size = Large::right_size(outer_depth, outer_columns);
   const bool outer = !kBackward || scan.grad_x;
   const int64_t bytes = panel_size * static_cast<int64_t>(sizeof(T));  // that a step reads
   const bool far = bytes > near(), split = far && kBytes == 64;
@@ -41,6 +41,13 @@ struct Plan {
   using Tiled = TiledSizes<Cell, kBackward>;
   const bool alone = asked == ways || asked == 1;  // one thread for each direction
   const bool tiled = Large::kWalks && !far && bytes > (alone ? kSmall : 4 * kSmall) && scan.batch >= kFew;
+  // Each tile projects its own steps, and what is projected need not go to memory and come back: unless so few run
+  // that weights are read for little, or, with narrow vectors, both do not fit into a near cache.
+  const bool fused = !kBackward && !Large::kWalks && input <= 2 * hidden && scan.rows >= kFew * longest &&
+                     (kBytes == 64 || bytes + bytes / hidden * input <= near());
+  const int64_t outer_groups = fused ? groups : Large::groups(outer_columns);
+  const int64_t outer_size =
+      fused ? Panels<T>::size(hidden, input, S::kBlocks, S::wide) : Large::right_size(outer_depth, outer_columns);
   const int64_t tile_size = tiled ? Tiled::weights(hidden) : 0;
   const int64_t shared_size = tiled ? Tiled::shared(scan.batch, hidden, asked) : 0;
   const int64_t own_size = tiled ? Tiled::own(scan.batch, hidden) : 0;
@@ -52,7 +59,7 @@ struct Plan {
   T *tiles = nullptr, *shared = nullptr, *owned = nullptr;  // of the recurrence on the matrix unit
   T *panels = nullptr, *outer_panels = nullptr, *sums = nullptr, *blocks = nullptr, *biases = nullptr;
 
-  Plan(const elman_scan& given, Arena& arena) : scan(given) {
+  Plan(const elman_scan& given, int64_t longest, Arena& arena) : scan(given), longest(longest) {
     const int64_t bias_size = pieces(projected, 16) * 16;
     const int64_t own = block_size * asked + (kBackward ? kept * ways * asked : bias_size * ways);
     // Gates that nobody keeps, or their gradients: memory that is touched anew costs more than to fill it.
@@ -60,13 +67,13 @@ struct Plan {
     const auto gates = [this](int d) -> void*& {
       return kBackward ? scan.direction[d].grad_gates : scan.direction[d].gates;
     };
-    const int missing = !gates(0) + (ways > 1 && !gates(1));
+    const int missing = fused ? 0 : !gates(0) + (ways > 1 && !gates(1));
     const int64_t tiled_size = (tile_size + shared_size) * ways + own_size * asked;
     const int64_t all = (panel_size + outer_size) * ways + work * missing + own + tiled_size;
     T* at = static_cast<T*>(arena.of(all * sizeof(T)));
     if (!at) throw std::bad_alloc();
     for (int d = 0; d < ways; ++d)
-      if (!gates(d)) gates(d) = at, at += work;
+      if (!gates(d) && !fused) gates(d) = at, at += work;
     panels = at, outer_panels = at += panel_size * ways;
     blocks = at += outer_size * ways, at += block_size * asked;
     tiles = at, shared = at += tile_size * ways, owned = at += shared_size * ways, at += own_size * asked;
@@ -108,7 +115,9 @@ struct Plan {
       const int d = static_cast<int>(job / outer_groups);
       const T* weight = static_cast<const T*>(scan.direction[d].weight_ih);
       T* to = outer_panels + d * outer_size;
-      if (kBackward)
+      if (fused)
+        pack_forward(weight, to, job % outer_groups, hidden, input, S::kBlocks, S::wide);
+      else if (kBackward)
         Large::lay_columns(weight, to, job % outer_groups, outer_columns, outer_depth);
       else
         Large::lay_rows(weight, to, job % outer_groups, outer_columns, outer_depth);
@@ -217,14 +226,15 @@ thread_local Arena arena;  // one for all cells: a thread makes one call at a ti
 
 template <class T, class Cell, bool kBackward, class Large>
 void go(const elman_scan& given, const int64_t* order) {
-  const Plan<T, Cell, kBackward, Large> plan(given, arena);
+  const int64_t longest = given.batch ? given.offsets[order[0] + 1] - given.offsets[order[0]] : 0;
+  const Plan<T, Cell, kBackward, Large> plan(given, longest, arena);
   const elman_scan& scan = plan.scan;
   Team teams[2];
   std::vector<Rows> all;  // every sequence of each direction
   for (int d = 0; d < plan.ways; ++d) all.emplace_back(scan, scan.direction[d], order, 0, 1);
   // The first step that finds only a few sequences running.
   const bool many = scan.batch >= kFew && !plan.split;
-  const int64_t few = plan.bytes <= kSmall ? all[0].longest() : many ? all[0].length[kFew - 1] : 0;
+  const int64_t few = plan.bytes <= kSmall ? longest : many ? all[0].length[kFew - 1] : 0;
 
 #ifdef _OPENMP
 #pragma omp parallel num_threads(plan.asked) if (plan.asked > 1)
@@ -242,7 +252,7 @@ void go(const elman_scan& given, const int64_t* order) {
     Large large;
     plan.pack(thread, threads);
     barrier();
-    if (!kBackward) {
+    if (!kBackward && !plan.fused) {
       plan.outer_product(large, thread, threads);
       barrier();
     }
@@ -251,9 +261,11 @@ void go(const elman_scan& given, const int64_t* order) {
       const int part = halves ? thread % size : thread;
       const Way<T> on{scan.direction[d], scan.hidden, scan.output_stride, scan.grad_stride, scan.keep != 0};
       const Walker<T, Cell> walker{scan, on, plan.panels + d * plan.panel_size,
+                                   plan.fused ? plan.outer_panels + d * plan.outer_size : nullptr,
+                                   plan.fused ? plan.bias(d) : nullptr,
                                    plan.sums + (d * plan.asked + part) * plan.kept, plan.far};
       const int64_t first = plan.groups * part / size, last = plan.groups * (part + 1) / size;
-      const int64_t longest = all[d].longest(), alone = size == 1 ? longest : few;
+      const int64_t alone = size == 1 ? longest : few;
       // So many steps go to the matrix unit, or else each thread goes so many by itself; what is left is shared.
       const int64_t tiled = plan.tiled ? all[d].length[kFew - 1] : 0, begun = plan.tiled ? tiled : alone;
       const Rows mine(scan, scan.direction[d], order, part, size);

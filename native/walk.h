@@ -20,7 +20,9 @@ struct Rows {
 
   Rows(const elman_scan& scan, const elman_direction& way, const int64_t* order, int part, int parts)
       : reverse(way.reverse != 0) {
-    for (int64_t i = part; i < scan.batch; i += parts) {
+    for (int64_t turn = 0; turn * parts < scan.batch; ++turn) {  // to and fro: nobody has the longer one every time
+      const int64_t i = turn * parts + (turn % 2 ? parts - 1 - part : part);
+      if (i >= scan.batch) break;
       const int64_t b = order[i];
       sequence.push_back(b);
       first.push_back(scan.offsets[b]);

@@ -7,12 +7,20 @@ from typing import Any
 
 import torch
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from elman.cells.base import Cell, State
 from elman.ragged import Ragged
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 2e-5}
+
+
+def biased(layer: nn.Module) -> Any:
+    """The layer with biases that are drawn: most begin as zeros, and one that is left out would not be missed."""
+    for one in layer.parameters():
+        if one.dim() == 1:
+            nn.init.uniform_(one, -0.5, 0.5)
+    return layer
 
 
 @dataclass(frozen=True)

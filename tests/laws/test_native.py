@@ -20,7 +20,7 @@ from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
 from elman.scan import backend, linear, native, scan
 
-from .cases import Case, made, numbers_of, weights_of
+from .cases import Case, biased, made, numbers_of, weights_of
 
 CELLS = registry.names("cells")
 STANDARD = ("rnn", "rnn-relu", "lstm", "gru")
@@ -53,7 +53,7 @@ def results(layer: Recurrent, xs: Ragged) -> list[Tensor]:
 def test_sums_over_many_steps(name: str, width: int, dtype: torch.dtype) -> None:
     """More steps than a product sums at once, and inputs too wide for the cache, which halve that."""
     torch.manual_seed(0)
-    layer = Recurrent(name, width, 21, bidirectional=True).double()
+    layer = biased(Recurrent(name, width, 21, bidirectional=True)).double()
     xs = Ragged.of([torch.randn(length, width, dtype=torch.float64) for length in (290, 1, 300)])
     with backend("reference"):
         wanted = results(layer, xs)
@@ -90,7 +90,7 @@ def test_gradients_of_gradients(name: str, reverse: bool) -> None:
 def test_no_state_is_a_state_of_zeros(name: str, hidden: int) -> None:
     """To the bit, with all gradients, and those of gradients; what is not multiplied is nothing."""
     torch.manual_seed(0)
-    layer, xs = Recurrent(name, 3, hidden, bidirectional=True), batch_of(3)
+    layer, xs = biased(Recurrent(name, 3, hidden, bidirectional=True)), batch_of(3)
     scales = [torch.randn(len(xs.values), 2 * hidden), torch.randn(2, len(xs), hidden)]
     leaves = [xs.values.requires_grad_(), *layer.parameters()]
 
@@ -197,7 +197,7 @@ def test_it_is_exported_for_any_length(name: str) -> None:
 @every_cell
 @pytest.mark.parametrize("instructions", ["baseline", "avx2", "avx512", "amx"])
 def test_every_instruction_set_agrees(name: str, instructions: str) -> None:
-    layer, xs = Recurrent(name, 5, 37, bidirectional=True), batch_of(5)
+    layer, xs = biased(Recurrent(name, 5, 37, bidirectional=True)), batch_of(5)
     before, wanted = library.instructions(), results(layer, xs)
     try:
         library.use_instructions(instructions)

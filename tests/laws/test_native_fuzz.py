@@ -22,6 +22,8 @@ from elman.layers.stepper import Stepper
 from elman.ragged import Ragged
 from elman.scan import backend
 
+from .cases import biased
+
 pytestmark = pytest.mark.skipif(library.library() is None, reason="the native scan was not built here")
 
 STANDARD = ("rnn", "rnn-relu", "lstm", "gru")
@@ -60,7 +62,7 @@ def test_any_shape_is_the_references(
     threads: int,
 ) -> None:
     """In float64, where the two differ by nothing but the order of sums."""
-    layer = Recurrent(cell, *sizes, layers, bidirectional=both, bias=bias, dtype=torch.float64)
+    layer = biased(Recurrent(cell, *sizes, layers, bidirectional=both, bias=bias, dtype=torch.float64))
     offsets = torch.tensor([0, *lengths]).cumsum(0)
     values = torch.randn(sum(lengths), sizes[0], dtype=torch.float64)
     state = [torch.randn_like(one) for one in layer.start(len(lengths))]
@@ -90,7 +92,7 @@ def test_a_step_of_any_shape_is_the_equations(
     cell: str, sizes: tuple[int, int], layers: int, batch: int, bias: bool, weights: str | None
 ) -> None:
     """Of the numbers that the stored weights stand for: the cells' own step, by hand."""
-    stepper = Stepper(Recurrent(cell, *sizes, layers, bias=bias), batch, weights)
+    stepper = Stepper(biased(Recurrent(cell, *sizes, layers, bias=bias)), batch, weights)
     other = Stepper(Recurrent(cell, *sizes, layers, bias=bias), batch)
     other._cells = stepper._cells
     for x in torch.randn(3, batch, sizes[0]):
