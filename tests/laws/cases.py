@@ -16,7 +16,7 @@ TOLERANCE = {torch.float64: 1e-10, torch.float32: 2e-5}
 
 
 def biased(layer: nn.Module) -> Any:
-    """The layer with biases that are drawn: most begin as zeros, and one that is left out would not be missed."""
+    """The layer with biases that are drawn: most begin as zeros, and one left out would not be missed."""
     for one in layer.parameters():
         if one.dim() == 1:
             nn.init.uniform_(one, -0.5, 0.5)

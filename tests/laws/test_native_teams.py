@@ -67,7 +67,7 @@ def test_a_recurrence_of_many_sequences_is_as_exact_as_any(
     )
 
 
-# Input and hidden units: a rest of some, of nearly all and of none; an input too wide to go with the recurrence.
+# Input and hidden units: a rest of some, of nearly all, none; an input too wide to go with the recurrence.
 @pytest.mark.parametrize("name", STANDARD)
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize(("width", "hidden"), [(5, 9), (33, 17), (64, 32), (47, 63), (150, 70)])
