@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -108,14 +108,12 @@ class LazyAdamW(torch.optim.AdamW):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for table in self.tables:
-            if table.weight.grad is not None:
-                table.weight.grad = self._summed(table.weight.grad)
-        scale = self._scale()
-        for table in self.tables:
-            self._move(table.weight, scale)
+        read = [(one.weight, *self._read(one.weight)) for one in self.tables if one.weight.grad is not None]
         dense = self._with_gradient()
         grads = [one.grad for one in dense]
+        scale = self._scale([*grads, *(sums for _, _, sums in read)])
+        for table in read:
+            self._move(*table, scale)
         if weights.compiled([*dense, *grads]):
             weights.move(self._moments(), scale)
             return loss
@@ -137,12 +135,10 @@ class LazyAdamW(torch.optim.AdamW):
         found = (one for group in self.param_groups for one in group["params"])
         return [one for one in found if one.grad is not None]
 
-    def _scale(self) -> float:
+    def _scale(self, grads: list[Tensor]) -> float:
         """What gradients are multiplied by, so that their norm is at most `max_norm`."""
-        grads = [one.grad for one in self._with_gradient()]
         if self.max_norm is None or not grads:
             return 1.0
-        grads = [one._values() if one.is_sparse else one for one in grads]
         norm = weights.norm(grads) if weights.compiled(grads) else float(nn.utils.get_total_norm(grads))
         return min(1.0, self.max_norm / (norm + 1e-6))
 
@@ -169,14 +165,11 @@ class LazyAdamW(torch.optim.AdamW):
     def _group_of(self, weight: Tensor) -> dict[str, Any]:
         return next(one for one in self.param_groups if any(weight is each for each in one["params"]))
 
-    def _summed(self, grad: Tensor) -> Tensor:
-        """A sparse gradient in which each row stands once."""
-        if grad.is_coalesced():
-            return grad
-        distinct, sums = rows.summed(grad._indices()[0], grad._values(), len(grad))
-        return torch.sparse_coo_tensor(
-            distinct[None], sums, grad.shape, is_coalesced=True, check_invariants=False
-        )
+    def _read(self, weight: nn.Parameter) -> tuple[Tensor, Tensor]:
+        """Take its gradient away: the rows that have one, each of them once, and what that is."""
+        grad, weight.grad = cast(Tensor, weight.grad), None
+        read, grads = grad._indices()[0], grad._values()
+        return (read, grads) if grad.is_coalesced() else rows.summed(read, grads, len(weight))
 
     def _catch_up(self, weight: Tensor, read: Tensor | None) -> None:
         """Do to rows, all if None, what the steps since they were moved would have done without a gradient."""
@@ -186,13 +179,8 @@ class LazyAdamW(torch.optim.AdamW):
         group = self._group_of(weight)
         rows.catch_up(rows.Moments(weight, **state), read, group["betas"], group["eps"])
 
-    @torch.no_grad()
-    def _move(self, weight: Tensor, scale: float) -> None:
+    def _move(self, weight: nn.Parameter, read: Tensor, grads: Tensor, scale: float) -> None:
         """One step of the rows that have a gradient, which are up to date because they were read."""
-        if weight.grad is None:
-            return
-        grad, weight.grad = weight.grad, None  # so that the rest of the step passes over it
-        read, grads = grad._indices()[0], grad._values()
         state, group = self.state[weight], self._group_of(weight)
         if not state:
             zeros = torch.zeros_like(weight)

@@ -6,7 +6,6 @@ Compiled where there is a compiler; what is written here in tensors is the refer
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -22,8 +21,7 @@ REACH = 400
 """Steps after which what is left of a momentum, (β1/√β2)^400 < 1e-18, moves nothing."""
 
 
-@dataclass(frozen=True)
-class Moments:
+class Moments(NamedTuple):
     """A table and what AdamW keeps of it.
 
     Attributes:
