@@ -108,7 +108,9 @@ class LazyAdamW(torch.optim.AdamW):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        read = [(one.weight, *self._read(one.weight)) for one in self.tables if one.weight.grad is not None]
+        read = [
+            (one.weight, *self._read(one.weight)) for one in self.tables if one.weight.grad is not None
+        ]
         dense = self._with_gradient()
         grads = [one.grad for one in dense]
         scale = self._scale([*grads, *(sums for _, _, sums in read)])
