@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim import optimizer as optimizers
 
 from elman import rows, weights
 from elman.layers.embedding import Bag, Table
@@ -101,9 +103,18 @@ class LazyAdamW(torch.optim.AdamW):
             for one in group["params"]:
                 one.grad = None
 
-    @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> Any:
         """One step of every weight that has a gradient; gives back what `closure` gives, if there is one."""
+        watched = (
+            self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks or _EVERY[0] or _EVERY[1]
+        )
+        return (_TOLD if watched else LazyAdamW._step)(self, closure)
+
+    # torch would wrap it to call hooks and to tell a profiler, which costs more than the rest of a small step.
+    step.hooked = True  # pyright: ignore[reportFunctionMemberAccess]
+
+    @torch.no_grad()
+    def _step(self, closure: Callable[[], float] | None) -> Any:
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -121,7 +132,7 @@ class LazyAdamW(torch.optim.AdamW):
             return loss
         if scale != 1.0 and grads:
             torch._foreach_mul_(grads, scale)  # pyright: ignore[reportPrivateImportUsage]
-        super().step()
+        inspect.unwrap(torch.optim.AdamW.step)(self)  # without the hooks, which were called
         return loss
 
     @torch.no_grad()
@@ -196,6 +207,10 @@ class LazyAdamW(torch.optim.AdamW):
                 state[name] = torch.cat([state[name], torch.zeros_like(state[name])])
         taken = rows.Step(group["betas"], *_sizes(group, step), scale)
         rows.move(rows.Moments(weight, **state), read, grads, taken)
+
+
+_TOLD = torch.optim.Optimizer.profile_hook_step(LazyAdamW._step)  # with the hooks that were asked for
+_EVERY = optimizers._global_optimizer_pre_hooks, optimizers._global_optimizer_post_hooks
 
 
 def _sizes(group: dict[str, Any], step: float) -> tuple[float, float, float]:

@@ -20,7 +20,7 @@ def compiled(tensors: Sequence[Tensor]) -> bool:
     return library() is not None and all(
         type(one) in (Tensor, nn.Parameter)
         and one.dtype == torch.float32
-        and one.device.type == "cpu"
+        and one.is_cpu
         and one.is_contiguous()
         for one in tensors
     )

@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import elman
 from elman import optimizer, rows, weights
@@ -207,6 +208,30 @@ def test_rows_are_the_same_with_any_number_of_threads(monkeypatch: pytest.Monkey
     if available():
         assert torch.equal(found[0], found[1])
         assert torch.equal(found[0], found[2])
+
+
+def test_hooks_of_a_step_are_called_once() -> None:
+    """This one's and everybody's, also where torch's own step comes after; and a closure is."""
+    told: list[str] = []
+    model = Reader()
+    torch.optim.AdamW(
+        model.parameters()
+    ).step()  # torch prepares the class for hooks when there is an instance
+    adam = LazyAdamW(model, lr=0.1)
+    everybodys = register_optimizer_step_post_hook(lambda *_: told.append("everybody's"))
+    own = adam.register_step_pre_hook(lambda *_: told.append("own"))
+    try:
+        for _ in range(2):
+            model(torch.tensor([[1, 2]])).sum().backward()
+            assert adam.step(lambda: 3.0) == 3.0
+        assert told == ["own", "everybody's"] * 2
+        own.remove()
+        adam.step()
+        assert told[4:] == ["everybody's"]
+    finally:
+        everybodys.remove()
+    adam.step()
+    assert len(told) == 5
 
 
 def test_what_has_perhaps_no_memory_is_left_to_torch() -> None:
