@@ -41,7 +41,7 @@ typedef struct {
   const void* grad_outputs; /* rows × hidden, grad_stride apart; null for zeros */
   const void* grad_final[2];
   void* grad_gates;     /* null: made and forgotten by the call. Else rows × G*hidden; the GRU has a fourth
-                           block, the gradient of W_hn·h + b_hn */
+                           block, the gradient of W_hn·h + b_hn. The others' may be `gates`, written over */
   void* grad_initial[2];
   void* grad_weight_ih;
   void* grad_weight_hh;

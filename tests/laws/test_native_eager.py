@@ -64,6 +64,46 @@ def test_frozen_weights_and_inputs_get_no_gradient(cell: str) -> None:
     assert xs.values.grad is None
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_last_pass_over_a_graph_gives_what_the_first_gave(
+    cell: str, bidirectional: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it writes over what was kept, where there are as many gradients as gates."""
+    over: list[bool] = []
+    run = library.run
+
+    def noted(name: str, call: Any, *more: Any) -> None:
+        if name == "elman_backward":
+            over.append(call.direction[0].gates == call.direction[0].grad_gates)
+        run(name, call, *more)
+
+    monkeypatch.setattr(library, "run", noted)
+    layer = Recurrent(cell, 7, 40, 2, bidirectional=bidirectional)
+    xs = Ragged.of([torch.randn(length, 7) for length in (4, 0, 1, *[5, 3] * 6)])
+    state = tuple(torch.randn_like(one).requires_grad_() for one in layer.start(len(xs)))
+    scan = layer(xs, state)
+    loss = scan.outputs.values.square().sum() + scan.final[-1].sum()
+    of = [*state, *layer.parameters()]
+    found = [torch.autograd.grad(loss, of, retain_graph=kept) for kept in (True, True, False)]
+    assert over == [False] * 4 + [cell != "gru"] * 2
+    for first, *others in zip(*found, strict=True):
+        assert all(torch.equal(first, other) for other in others)
+    with pytest.raises(RuntimeError, match="second time"):
+        torch.autograd.grad(loss, of)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_is_recorded_outlives_the_gradient(cell: str) -> None:
+    layer = Recurrent(cell, 3, 5, bidirectional=True)
+    xs = Ragged.of([torch.randn(4, 3), torch.randn(2, 3)])
+    scan = layer(xs, record=layer.cell_type.blocks)
+    before = {name: one.values.clone() for name, one in scan.trace.items()}
+    scan.outputs.values.square().sum().backward()
+    assert before
+    assert all(torch.equal(scan.trace[name].values, one) for name, one in before.items())
+
+
 def test_transforms_of_functions_are_watched() -> None:
     seen = []
 

@@ -20,8 +20,11 @@ class Differentiable(torch.autograd.Function):
 
     What `apply` takes: the passes forwards and backwards, the operator that differentiates the latter,
     (cell, bias, reverse), the number of weights, a list that receives what is kept at every step (gates,
-    memory, candidates; None where there are none), x, offsets, the weights, the initial states. It gives the
-    outputs and the final states.
+    memory, candidates; None where there are none), or None where nobody else will look at it, x, offsets, the
+    weights, the initial states. It gives the outputs and the final states.
+
+    What nobody else looks at is written over by a backward pass that no other will follow: the gradients of
+    the gates need no memory of their own.
     """
 
     # Not with setup_context, for which torch would look up the signature each time.
@@ -30,7 +33,9 @@ class Differentiable(torch.autograd.Function):
         (ahead, *ctx.back), ctx.settings, ctx.weights, kept, x, offsets, *rest = given
         weights, initial = rest[: ctx.weights], rest[ctx.weights :]
         outputs, final, found = ahead(x, offsets, weights, initial, *ctx.settings, True)
-        kept += found
+        ctx.alone = kept is None
+        if kept is not None:
+            kept += found
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, offsets, outputs, *found, *rest)
         return outputs, *final
@@ -48,6 +53,13 @@ class Differentiable(torch.autograd.Function):
         if torch.is_grad_enabled():  # the operator cannot leave anything out
             run, kept = differentiable, [x.new_empty(0) if one is None else one for one in kept]
         outer = grads if len(grads) == 3 else (*grads, None)
-        grad_x, *found = run(*outer, x, offsets, weights, initial, *kept, *ctx.settings, need)
+        given = (*outer, x, offsets, weights, initial, *kept, *ctx.settings, need)
+        grad_x, *found = run(*given, over=True) if run is back and ctx.alone and _last() else run(*given)
         states, weights = found[: len(initial)], found[len(initial) :]
         return (None, None, None, None, grad_x if need else None, None, *weights, *states)
+
+
+def _last() -> bool:
+    """Whether the graph is given up by the backward pass that is under way, as far as torch tells."""
+    keeps = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
+    return keeps is not None and not keeps()

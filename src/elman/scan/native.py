@@ -71,9 +71,9 @@ def run(
     elif wanted:
         kept: list[Tensor | None] = []
         outputs, *final = eager.Differentiable.apply(
-            _PASSES, settings, len(weights), kept, x, xs.offsets, *weights, *initial
+            _PASSES, settings, len(weights), kept if record else None, x, xs.offsets, *weights, *initial
         )
-        gates, memory, _ = kept
+        gates, memory, _ = kept or (None, None, None)
     else:
         outputs, final, (gates, memory, _) = _forward(x, xs.offsets, weights, initial, *settings, keep)
     trace: dict[str, Ragged] = {}
@@ -237,7 +237,10 @@ def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
     bias: bool,  # noqa: FBT001
     reverse: bool,  # noqa: FBT001
     need_x: bool,  # noqa: FBT001
+    *,
+    over: bool = False,
 ) -> list[Tensor]:
+    """The gradients of x, the initial states and the weights; `over`: the gates are not needed any more."""
     (x, offsets), weights, initial = _dense([x, offsets]), _dense(weights), _dense(initial)
     layer = _Layer(x, offsets, weights, initial, cell, bias=bias)
     call = layer.call(x, offsets, initial, outputs, reverse=reverse)
@@ -259,6 +262,8 @@ def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
     for n in range(layer.directions):
         way, own = call.direction[n], found[n * each : (n + 1) * each]
         way.gates = _at(gates, n)
+        if over and cell != "gru":  # which has one more gradient than it has gates
+            way.grad_gates = way.gates
         way.grad_weight_ih, way.grad_weight_hh = own[0].data_ptr(), own[1].data_ptr()
         if bias:
             way.grad_bias_ih, way.grad_bias_hh = own[2].data_ptr(), own[3].data_ptr()
