@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch._C import _autograd
 
 Pass = Callable[..., Any]
 
@@ -61,5 +62,5 @@ class Differentiable(torch.autograd.Function):
 
 def _last() -> bool:
     """Whether the graph is given up by the backward pass that is under way, as far as torch tells."""
-    keeps = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
+    keeps = getattr(_autograd, "_get_current_graph_task_keep_graph", None)
     return keeps is not None and not keeps()
