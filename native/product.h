@@ -20,10 +20,10 @@ constexpr int64_t kColumns = kWide * kLanes<T>;
 inline int64_t pieces(int64_t size, int64_t each) { return (size + each - 1) / each; }
 
 // C[m][j] = (C if `more`) + start[j] + Σ_k A[m][k]·panel[k][j] for M rows. The numbers of A that one k needs lie
-// `a_stride` apart (kPacked = 0), or side by side, kPacked from one k to the next.
+// `a_stride` apart (kPacked = 0), or side by side, kPacked from one k to the next; those of the panel `apart`.
 template <class T, int M, int kPacked>
-__attribute__((noinline)) void tile(const T* a, int64_t a_stride, int64_t depth, const T* panel, const T* start,
-                                    bool more, T* c, int64_t stride, int64_t columns) {
+__attribute__((noinline)) void tile(const T* a, int64_t a_stride, int64_t depth, const T* panel, int64_t apart,
+                                    const T* start, bool more, T* c, int64_t stride, int64_t columns) {
   Vec<T> sum[M][kWide] = {};
   const T* row[M];
 #pragma GCC unroll 16
@@ -32,7 +32,8 @@ __attribute__((noinline)) void tile(const T* a, int64_t a_stride, int64_t depth,
     __builtin_prefetch(c + m * stride, 1);  // it is written when the sums are done, and is far away by then
   }
   for (int64_t k = 0; k < depth; ++k) {
-    const Vec<T>* b = reinterpret_cast<const Vec<T>*>(panel + k * kColumns<T>);
+    const typename Simd<T>::Loose* b =
+        reinterpret_cast<const typename Simd<T>::Loose*>(panel + k * apart);
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) {
       const T one = kPacked ? a[k * kPacked + m] : row[m][k];
@@ -93,18 +94,20 @@ struct Vectors {
     pack_backward(matrix, to, group, columns, depth, kWide);
   }
 
-  // C[rows from … to) = (C if `more`) + A·right + bias, row by row: nothing but the rows is shared out.
-  void rows_product(const T* a, int64_t a_stride, const T* right, int64_t depth, int64_t columns, const T* bias,
-                    bool more, T* c, int64_t from, int64_t to, T*) {
+  // C[rows from … to) = (C if `more`) + A·right + bias, row by row: nothing but the rows is shared out. Whole groups of
+  // columns are read from the matrix itself, where it is given.
+  void rows_product(const T* a, int64_t a_stride, const T* right, const T* matrix, int64_t depth, int64_t columns,
+                    const T* bias, bool more, T* c, int64_t from, int64_t to, T*) {
     constexpr int64_t kBlock = 12 * kTall;  // rows whose part of A stays in the cache
     for (int64_t block = from; block < to; block += kBlock) {
       const int64_t end = std::min(block + kBlock, to);
       for (int64_t k = 0; k < depth; k += kDeep) {
         const int64_t deep = std::min(kDeep, depth - k);
         for (int64_t j = 0; j < columns; j += kColumns<T>) {
-          const T* panel = right + j * depth + k * kColumns<T>;
+          const bool whole = matrix && j + kColumns<T> <= columns;
+          const T* panel = whole ? matrix + k * columns + j : right + j * depth + k * kColumns<T>;
           for (int64_t i = block; i < end; i += kTall)
-            tile_of<T, kTall, 0>(end - i, a + i * a_stride + k, a_stride, deep, panel,
+            tile_of<T, kTall, 0>(end - i, a + i * a_stride + k, a_stride, deep, panel, whole ? columns : kColumns<T>,
                                  k || !bias ? nullptr : bias + j, k || more, c + i * columns + j, columns,
                                  columns - j);
         }
@@ -156,7 +159,7 @@ struct Vectors {
     for (int64_t j = 0; j < columns; j += kColumns<T>)
       for (int64_t m = 0; m < rows; m += kTall)
         tile_of<T, kTall, kTall>(rows - m, left + m / kTall * kApart, int64_t{0}, deep, panels + j * kDeep,
-                                 static_cast<const T*>(nullptr), more, c + m * columns + j, columns, columns - j);
+                                 kColumns<T>, static_cast<const T*>(nullptr), more, c + m * columns + j, columns, columns - j);
   }
 };
 

@@ -62,7 +62,8 @@ struct Walker {
   const Way<T> on;
   const T* panels;
   const T* projection;  // forward: the panels of W_ih, where each tile projects its own steps; else null
-  const T* bias;        // of the projection, which then is in the gates already
+  const T* bias;        // of the projection
+  bool as_it_is;        // backward: whole panels are read where the weights are
   T* sums;              // backward: 2 × kGradBlocks × hidden, of this thread
   bool far;             // the panels are more than a near cache holds
 
@@ -107,11 +108,11 @@ struct Walker {
 
   // A tile's product; of a panel that is half empty, because the units end in it, with the half that is not.
   template <class S>
-  void product(int64_t unit, int count, Vec<T>* acc, const T* const* a, int64_t depth, const T* panel,
-               Ahead ahead) const {
+  void product(int64_t unit, int count, Vec<T>* acc, const T* const* a, int64_t depth, const T* panel, Ahead ahead,
+               int64_t stride = S::N * kLane) const {
     if constexpr (S::wide == 4)
-      if (scan.hidden - unit <= 2 * kLane) return multiply<T, S::M, 2, 4>(count, acc, a, depth, panel, ahead);
-    multiply<T, S::M, S::N, S::N>(count, acc, a, depth, panel, ahead);
+      if (scan.hidden - unit <= 2 * kLane) return multiply<T, S::M, 2, 4>(count, acc, a, depth, panel, stride, ahead);
+    multiply<T, S::M, S::N, S::N>(count, acc, a, depth, panel, stride, ahead);
   }
 
   // A tile's share of the panel after this one, where each comes from far in every step.
@@ -209,7 +210,7 @@ struct Walker {
     constexpr int M = Shape<Cell, true>::M;
     for (int64_t i = from; i < to; i += M)
       backward_tile<kind>(rows, i, static_cast<int>(std::min<int64_t>(M, to - i)), s, group,
-                          ahead<Shape<Cell, true>>(panels, Cell::kBlocks * scan.hidden, then, i, to));
+                          ahead<Shape<Cell, true>>(as_it_is ? nullptr : panels, Cell::kBlocks * scan.hidden, then, i, to));
   }
 
   template <Kind kind>
@@ -237,7 +238,10 @@ struct Walker {
       }
     }
     if (kind != kLast) {
-      const T* panel = panels + group * G * hidden * N * kLane;
+      const bool weights = as_it_is && unit + N * kLane <= hidden;
+      const T* const panel =
+          weights ? static_cast<const T*>(on.way.weight_hh) + unit : panels + group * G * hidden * N * kLane;
+      const int64_t stride = weights ? hidden : N * kLane;
       const int64_t depth = Cell::kInside < 0 ? G * hidden : Cell::kInside * hidden;
       // In parts, and between them some rows of what will be needed: all of it at once would have to wait.
       const int64_t parts = std::clamp<int64_t>(depth / 64, 1, S::M), part = (depth + parts - 1) / parts;
@@ -246,14 +250,14 @@ struct Walker {
       for (int64_t k = 0; k < depth; k += part) {
         for (const int end = std::min(fetched + each, count); fetched < end; ++fetched)
           fetch_backward<Cell>(on, row[fetched], before[fetched], unit);
-        product<S>(unit, count, acc, a, std::min(part, depth - k), panel + k * N * kLane,
-                   {ahead.at + k * ahead.step, ahead.step});
+        product<S>(unit, count, acc, a, std::min(part, depth - k), panel + k * stride,
+                   {ahead.at + k * ahead.step, ahead.step}, stride);
         for (int m = 0; m < count; ++m) a[m] += std::min(part, depth - k);
       }
       if (Cell::kInside >= 0) {  // the block under the gate: its gradient lies behind all the others
         for (int m = 0; m < count; ++m) a[m] += G * hidden - depth;
-        product<S>(unit, count, acc, a, hidden, panel + depth * N * kLane,
-                   {ahead.at + depth * ahead.step, ahead.step});
+        product<S>(unit, count, acc, a, hidden, panel + depth * stride,
+                   {ahead.at + depth * ahead.step, ahead.step}, stride);
       }
     }
     for (int w = 0; w < N; ++w) {

@@ -153,17 +153,18 @@ struct Ahead {
   int64_t step;
 };
 
-// acc[m][v] += Σ_k a[m][k]·panel[k][v]: the register tile, on which nearly all the time is spent. The numbers lie
-// kApart vectors apart, of which the first N are multiplied.
+// acc[m][v] += Σ_k a[m][k]·panel[k][v]: the register tile, on which nearly all the time is spent. The numbers of a k
+// lie `stride` behind those of the one before, and the first N vectors of kApart are multiplied.
 template <class T, int M, int N, int kApart, bool kAhead>
 __attribute__((noinline)) void multiply_tile(Vec<T>* acc, const T* const* a, int64_t depth, const T* panel,
-                                             Ahead ahead) {
+                                             int64_t stride, Ahead ahead) {
   const T* row[M];
   Vec<T> sum[M][N] = {};  // added at last: what is much larger would round every step of the sum
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) row[m] = a[m];
   for (int64_t k = 0; k < depth; ++k) {
-    const Vec<T>* b = reinterpret_cast<const Vec<T>*>(panel + k * kApart * kLanes<T>);
+    const typename Simd<T>::Loose* b =
+        reinterpret_cast<const typename Simd<T>::Loose*>(panel + k * stride);
     if (kAhead) __builtin_prefetch(ahead.at + k * ahead.step, 0, 2);
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) {
@@ -179,12 +180,12 @@ __attribute__((noinline)) void multiply_tile(Vec<T>* acc, const T* const* a, int
 }
 
 template <class T, int M, int N, int kApart>
-void multiply(int count, Vec<T>* acc, const T* const* a, int64_t depth, const T* panel, Ahead ahead) {
+void multiply(int count, Vec<T>* acc, const T* const* a, int64_t depth, const T* panel, int64_t stride, Ahead ahead) {
   if (count == M)
     (ahead.step ? multiply_tile<T, M, N, kApart, true> : multiply_tile<T, M, N, kApart, false>)(acc, a, depth, panel,
-                                                                                                ahead);
+                                                                                                stride, ahead);
   else if constexpr (M > 1)
-    multiply<T, M - 1, N, kApart>(count, acc, a, depth, panel, ahead);
+    multiply<T, M - 1, N, kApart>(count, acc, a, depth, panel, stride, ahead);
 }
 
 }  // namespace ELMAN_VARIANT

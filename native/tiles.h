@@ -56,7 +56,7 @@ class Tiles {
         lay_tile<false>(at, [&](int64_t i) { return pairs_of(matrix + j, columns, k + 2 * i, depth, columns - j); });
   }
 
-  void rows_product(const float* a, int64_t a_stride, const float* right, int64_t depth, int64_t columns,
+  void rows_product(const float* a, int64_t a_stride, const float* right, const float*, int64_t depth, int64_t columns,
                     const float* bias, bool more, float* c, int64_t from, int64_t to, float* memory) {
     for (int64_t row = from; row < to; row += kRows) {
       const int64_t rows = std::min(kRows, to - row), runs = pieces(depth, kRun);

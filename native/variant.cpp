@@ -45,6 +45,8 @@ struct Plan {
   // that weights are read for little, or, with narrow vectors, both do not fit into a near cache.
   const bool fused = !kBackward && !Large::kWalks && input <= 2 * hidden && scan.rows >= kFew * longest &&
                      (kBytes == 64 || bytes + bytes / hidden * input <= near());
+  // Backwards, weights of few steps are not worth laying out: what is whole of them is read where it is.
+  const bool as_it_is = kBackward && scan.rows * hidden <= 1 << 17;
   const int64_t outer_groups = fused ? groups : Large::groups(outer_columns);
   const int64_t outer_size =
       fused ? Panels<T>::size(hidden, input, S::kBlocks, S::wide) : Large::right_size(outer_depth, outer_columns);
@@ -98,6 +100,7 @@ struct Plan {
     for (int64_t job = thread; job < groups * ways; job += threads) {
       const int d = static_cast<int>(job / groups);
       const T* weight = static_cast<const T*>(scan.direction[d].weight_hh);
+      if (as_it_is && (job % groups + 1) * S::wide * kLanes<T> <= hidden) continue;
       if (kBackward)
         pack_backward(weight, panels + d * panel_size, job % groups, hidden, depth, S::wide);
       else
@@ -115,6 +118,7 @@ struct Plan {
       const int d = static_cast<int>(job / outer_groups);
       const T* weight = static_cast<const T*>(scan.direction[d].weight_ih);
       T* to = outer_panels + d * outer_size;
+      if (outer_matrix(d) && (job % outer_groups + 1) * kColumns<T> <= outer_columns) continue;
       if (fused)
         pack_forward(weight, to, job % outer_groups, hidden, input, S::kBlocks, S::wide);
       else if (kBackward)
@@ -122,6 +126,11 @@ struct Plan {
       else
         Large::lay_rows(weight, to, job % outer_groups, outer_columns, outer_depth);
     }
+  }
+
+  // What the outer product reads without its being laid out, or null.
+  const T* outer_matrix(int d) const {
+    return as_it_is && !Large::kWalks ? static_cast<const T*>(scan.direction[d].weight_ih) : nullptr;
   }
 
   // P = X·W_ihᵀ + b, or dX = Σ dP·W_ih over the directions: this thread's rows.
@@ -133,11 +142,12 @@ struct Plan {
       const elman_direction& way = scan.direction[d];
       const T* from_panels = outer_panels + d * outer_size;
       if (kBackward)
-        large.rows_product(static_cast<const T*>(way.grad_gates), Cell::kGradBlocks * hidden, from_panels, projected,
-                           input, nullptr, d > 0, static_cast<T*>(scan.grad_x), from, to, memory);
+        large.rows_product(static_cast<const T*>(way.grad_gates), Cell::kGradBlocks * hidden, from_panels,
+                           outer_matrix(d), projected, input, nullptr, d > 0, static_cast<T*>(scan.grad_x), from, to,
+                           memory);
       else
-        large.rows_product(static_cast<const T*>(scan.x), input, from_panels, input, projected, bias(d), false,
-                           static_cast<T*>(way.gates), from, to, memory);
+        large.rows_product(static_cast<const T*>(scan.x), input, from_panels, nullptr, input, projected, bias(d),
+                           false, static_cast<T*>(way.gates), from, to, memory);
     }
   }
 
@@ -262,7 +272,7 @@ void go(const elman_scan& given, const int64_t* order) {
       const Way<T> on{scan.direction[d], scan.hidden, scan.output_stride, scan.grad_stride, scan.keep != 0};
       const Walker<T, Cell> walker{scan, on, plan.panels + d * plan.panel_size,
                                    plan.fused ? plan.outer_panels + d * plan.outer_size : nullptr,
-                                   plan.fused ? plan.bias(d) : nullptr,
+                                   plan.fused ? plan.bias(d) : nullptr, plan.as_it_is,
                                    plan.sums + (d * plan.asked + part) * plan.kept, plan.far};
       const int64_t first = plan.groups * part / size, last = plan.groups * (part + 1) / size;
       const int64_t alone = size == 1 ? longest : few;
