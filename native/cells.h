@@ -144,10 +144,10 @@ struct Gru {
   static constexpr bool kCarries = true;  // dh·z goes past the product
   static inline void open(Vec<T>* acc, int apart, Vec<T> inside, const Way<T>& on, int64_t row, int64_t, int64_t,
                           int64_t unit, int n) {
-    T* gates = on.gates() + row * 3 * on.hidden + unit;
     const Vec<T> r = sigmoid(acc[0]), z = sigmoid(acc[apart]), w = acc[2 * apart];
     acc[2 * apart] = inside + r * w, acc[apart] = z;
     if (!on.keep) return;
+    T* gates = on.gates() + row * 3 * on.hidden + unit;
     store(gates, r, n), store(gates + on.hidden, z, n);
     store(on.candidates() + row * on.hidden + unit, w, n);
   }
