@@ -26,30 +26,29 @@ range from the first to the third quartile over the rounds, or the geometric mea
 written by `python benchmarks/speed.py` from what `elman bench` measured, kept in `speed/`; what is compared
 is told in the [guide](../docs/guide/speed.md).
 
-With AMX and with AVX-512 it is two cores of an Intel Xeon of the Sapphire Rapids kind, with AVX2 two of Zen
-3. With AMX the steps and, in batches at random, the whole fits are of the present version; all else is of the
-one before, in which the recurrence was left to vectors. The layers with AVX-512 are of three versions before:
-since then the sums of a step begin with zero and cells go in two passes (.97 to 1.1 times as quick in turns),
-and less is done around a layer, which shows in small ones. What has AVX2 in its title is of earlier versions.
+With AMX it is two cores of an Intel Xeon of the Sapphire Rapids kind; with AVX-512 two of Zen 4, with 1 MB
+of near cache each and a third one that others on the same machine use as well; with AVX2 the steps are the
+same two of Zen 4, everybody held to it, and the layers and streams two of Zen 3.
 
-The layers with AMX were measured while nothing else ran. In turns with that version on a quiet machine the
-present kernel is 1.0 to 1.5 times as quick forwards and 1.0 to 1.16 times backwards. A whole run of the present
-version had somebody else on the same cores, who slowed all contestants alike by half on the mean: 5.19 on the
-mean of ragged layers, 2.18 at worst, 10.83 over packed, 2.93 forwards, by length RNN 2.58, LSTM 1.72, GRU 3.27,
-.845 of a large product; by length alone, once more, 2.79, 1.64 and 3.25. Where memory is contended a padded
-LSTM of mean length 200 suffers more than elman's, so that 1.72 and 1.64 are likely too high: from the quiet run
-and the turns some 1.45 is to be expected.
+The present version: layers, steps and streams with AVX-512, steps with AVX2. The fits with AVX-512 are
+older by two changes (gradients in the memory of the gates, and weights that short backward passes read
+where they are), which in turns make a step 1 to 5 % quicker. With AMX the steps and the fits in batches at
+random are of the version before; the layers, streams, growth and fits by length of the one before that, in
+which the recurrence was left to vectors. In turns with that version on a quiet machine the kernel with AMX
+is 1.0 to 1.5 times as quick forwards and 1.0 to 1.16 times backwards, by equal lengths LSTM 256 1.15 and
+1.08, from which some 1.45 is to be expected for LSTMs by length. Layers and streams with AVX2 are of
+versions that had every page of a layer's memory made anew in each step, and whose calls cost more than
+twice as much around the kernel.
 
-What is not here: with AVX2, any mean length but 30, and the steps of the present version, which two cores
-share. What was measured with AVX2 is of a version that had every page of a layer's memory made anew in each
-step, and whose calls of a layer cost more than twice as much around the kernel. Each table is of one run,
-and the machines are shared: the mean of the ragged layers with AVX-512 was 4.25, 4.05, 4.32, 4.36 and 4.49
-in five runs, and the last of them was not quiet. The tables of AVX-512 and of AMX are no measure of what the
-matrix unit gains; that was measured in turns, and is told in the
-[design](../docs/design/2026-11-29-the-recurrence-in-tiles.md). What large products are compared with there is
-torch's product in float32, which does not use that unit. A fit is counted in whole epochs, so that one epoch
-more or less to the same accuracy moves its ratio by a fifth; batches at random gave 3.38 one version before.
-At batch 1 torch's GRU cell of 256 took four times as long as in other runs, where it was 7 times elman's.
+Each table is of one run, and the machines are shared. By length, with AVX-512, RNN, LSTM and GRU were 2.46,
+1.26 and 2.27 before the changes of that day; 2.56, 1.16 and 2.68 in its midst; then 2.35, 1.25 and 2.33
+(the table), and right after it 2.77, 1.30 and 2.30. Held to AVX2 on the same cores it was 1.97, 1.32 and
+2.07. The time of one case, for everybody, differed by up to a third from run to run.
+
+A large product is torch's in float32, which does not use a matrix unit, and on Zen 4 no wider vectors than
+AVX2's. A fit is counted in whole epochs, so that one epoch more or less to the same accuracy moves its
+ratio by a fifth. At batch 1 with AMX, torch's GRU cell of 256 took four times as long as in other runs,
+where it was 7 times elman's.
 """
 
 TITLES = {
