@@ -32,8 +32,8 @@ __attribute__((noinline)) void tile(const T* a, int64_t a_stride, int64_t depth,
     __builtin_prefetch(c + m * stride, 1);  // it is written when the sums are done, and is far away by then
   }
   for (int64_t k = 0; k < depth; ++k) {
-    const typename Simd<T>::Loose* b =
-        reinterpret_cast<const typename Simd<T>::Loose*>(panel + k * apart);
+    // Written out: `auto` would forget that it need not be aligned.
+    const typename Simd<T>::Loose* b = reinterpret_cast<const typename Simd<T>::Loose*>(panel + k * apart);
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) {
       const T one = kPacked ? a[k * kPacked + m] : row[m][k];
@@ -159,7 +159,8 @@ struct Vectors {
     for (int64_t j = 0; j < columns; j += kColumns<T>)
       for (int64_t m = 0; m < rows; m += kTall)
         tile_of<T, kTall, kTall>(rows - m, left + m / kTall * kApart, int64_t{0}, deep, panels + j * kDeep,
-                                 kColumns<T>, static_cast<const T*>(nullptr), more, c + m * columns + j, columns, columns - j);
+                                 kColumns<T>, static_cast<const T*>(nullptr), more, c + m * columns + j, columns,
+                                 columns - j);
   }
 };
 

@@ -214,9 +214,7 @@ def test_hooks_of_a_step_are_called_once() -> None:
     """This one's and everybody's, also where torch's own step comes after; and a closure is."""
     told: list[str] = []
     model = Reader()
-    torch.optim.AdamW(
-        model.parameters()
-    ).step()  # torch prepares the class for hooks when there is an instance
+    torch.optim.AdamW(model.parameters()).step()  # with an instance torch prepares the class for hooks
     adam = LazyAdamW(model, lr=0.1)
     everybodys = register_optimizer_step_post_hook(lambda *_: told.append("everybody's"))
     own = adam.register_step_pre_hook(lambda *_: told.append("own"))
