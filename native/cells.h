@@ -12,6 +12,9 @@ struct Way {  // an elman_direction with its types
   const elman_direction& way;
   int64_t hidden, out_stride, grad_stride;
   bool keep;
+  const T* starts;       // forwards: what steps start from, by row of x; where each has its own, the gates
+  const int64_t* reads;  // which row that is; null for each its own
+  const T* start(int64_t row, int blocks) const { return starts + (reads ? reads[row] : row) * blocks * hidden; }
   T* gates() const { return static_cast<T*>(way.gates); }
   T* outputs() const { return static_cast<T*>(way.outputs); }
   T* cells() const { return static_cast<T*>(way.cells); }
@@ -46,8 +49,10 @@ inline void fetch_forward(const Way<T>& on, int64_t row, int64_t before, int64_t
 }
 template <class Cell, class T>
 inline void fetch_projected(const Way<T>& on, int64_t row, int64_t unit) {
-  for (int block = 0; block < Cell::kBlocks; ++block)
-    __builtin_prefetch(on.gates() + (row * Cell::kBlocks + block) * on.hidden + unit, 1);
+  for (int block = 0; block < Cell::kBlocks; ++block) {
+    if (on.reads) __builtin_prefetch(on.start(row, Cell::kBlocks) + block * on.hidden + unit);
+    if (!on.reads || on.keep) __builtin_prefetch(on.gates() + (row * Cell::kBlocks + block) * on.hidden + unit, 1);
+  }
 }
 template <class Cell, class T>
 inline void fetch_backward(const Way<T>& on, int64_t row, int64_t before, int64_t unit) {

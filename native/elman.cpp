@@ -106,12 +106,20 @@ bool sound(const int64_t* offsets, int64_t batch, int64_t rows) {
   return true;
 }
 
+// Whether every row is one of the table.
+bool within(const int64_t* rows, int64_t count, int64_t table) {
+  for (int64_t i = 0; i < count; ++i)
+    if (rows[i] < 0 || rows[i] >= table) return false;
+  return true;
+}
+
 int32_t check(const elman_scan* scan, bool backward) {
   if (!scan || !scan->offsets || scan->batch < 0 || scan->rows < 0 || scan->input < 1 || scan->hidden < 1 || scan->cell < 0 ||
       scan->cell > ELMAN_GRU || scan->type < 0 || scan->type > ELMAN_FLOAT64 || scan->directions < 1 ||
       scan->directions > 2 || scan->output_stride < scan->hidden)
     return ELMAN_BAD_ARGUMENT;
   if (!sound(scan->offsets, scan->batch, scan->rows)) return ELMAN_BAD_OFFSETS;
+  if (scan->reads && !within(scan->reads, scan->rows, scan->inputs)) return ELMAN_BAD_ARGUMENT;
   for (int d = 0; d < scan->directions; ++d) {
     const elman_direction& way = scan->direction[d];
     const bool lstm = scan->cell == ELMAN_LSTM, gru = scan->cell == ELMAN_GRU;
@@ -209,11 +217,26 @@ int32_t weights(const elman_adamw* given, bool move, const Job& job) {
   return ELMAN_OK;
 }
 
-// Whether every row is one of the table.
-bool within(const int64_t* rows, int64_t count, int64_t table) {
-  for (int64_t i = 0; i < count; ++i)
-    if (rows[i] < 0 || rows[i] >= table) return false;
-  return true;
+// Gives each row the place of its like among the distinct ones: tells which of them are the first.
+template <class Tell>
+int64_t distinct_rows(int64_t count, int64_t table, const int64_t* rows, int64_t* distinct, const Tell& tell) {
+  // By row of a table one more than its place, and 0 between two calls.
+  static thread_local std::vector<int32_t> places;
+  if (count < 0 || table < 1 || (count && !rows) || !within(rows, count, table)) return -1;
+  try {
+    if (static_cast<int64_t>(places.size()) < table) places.resize(table);
+  } catch (const std::bad_alloc&) {
+    return -1;
+  }
+  int64_t found = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    int32_t& place = places[rows[i]];
+    const bool first = !place;
+    if (first) distinct[found] = rows[i], place = static_cast<int32_t>(++found);
+    tell(i, place - 1, first);
+  }
+  for (int64_t i = 0; i < found; ++i) places[distinct[i]] = 0;
+  return found;
 }
 
 }  // namespace
@@ -244,26 +267,19 @@ int32_t elman_move_rows(const elman_rows* rows) {
   current().variant->rows(call);
   return ELMAN_OK;
 }
-int64_t elman_sum_rows(int64_t count, int64_t width, int64_t table, const int64_t* rows, const float* grads, int32_t* places,
+int64_t elman_distinct(int64_t count, int64_t table, const int64_t* rows, int64_t* distinct, int64_t* which) {
+  if (count && (!distinct || !which)) return -1;
+  return distinct_rows(count, table, rows, distinct, [which](int64_t i, int64_t place, bool) { which[i] = place; });
+}
+int64_t elman_sum_rows(int64_t count, int64_t width, int64_t table, const int64_t* rows, const float* grads,
                        int64_t* distinct, float* sums) {
-  if (count < 0 || width < 1 || table < 1 || !places || (count && (!rows || !grads || !distinct || !sums)) ||
-      !within(rows, count, table))
-    return -1;
-  int64_t found = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    const float* grad = grads + i * width;
-    int32_t& place = places[rows[i]];
-    if (!place) {
-      distinct[found] = rows[i];
-      std::memcpy(sums + found * width, grad, width * sizeof(float));
-      place = static_cast<int32_t>(++found);
-      continue;
-    }
-    float* sum = sums + (place - 1) * width;
-    for (int64_t j = 0; j < width; ++j) sum[j] += grad[j];
-  }
-  for (int64_t i = 0; i < found; ++i) places[distinct[i]] = 0;
-  return found;
+  if (width < 1 || (count && (!grads || !distinct || !sums))) return -1;
+  return distinct_rows(count, table, rows, distinct, [=](int64_t i, int64_t place, bool first) {
+    const float* __restrict grad = grads + i * width;
+    float* __restrict sum = sums + place * width;
+    if (first) std::memcpy(sum, grad, width * sizeof(float));
+    for (int64_t j = 0; j < width && !first; ++j) sum[j] += grad[j];
+  });
 }
 int32_t elman_add_rows(int32_t threads, int64_t count, int64_t width, int64_t table, const int64_t* rows, const float* grads,
                        float* sums) {

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 13
+#define ELMAN_ABI 14
 #define ELMAN_API __attribute__((visibility("default")))
 
 /* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
@@ -54,7 +54,9 @@ typedef struct {
   int32_t need_initial; /* backward only: the gradient of the initial states; without, grad_initial is but memory */
   int64_t batch, rows, input, hidden, output_stride, grad_stride;
   const int64_t* offsets;
-  const void* x;   /* rows × input */
+  const int64_t* reads; /* rows: which row of x a step reads; null where each has its own */
+  int64_t inputs;       /* rows of x, where there are `reads` */
+  const void* x;   /* rows × input, or inputs × input */
   void* grad_x;    /* backward only: the same; null for not wanted */
   elman_direction direction[2];
 } elman_scan;
@@ -148,10 +150,12 @@ ELMAN_API int32_t elman_linear_backward(const elman_linear* linear);
 /* x: batch × input of the first layer. Checks nothing but for null: elman_step_check does, once. */
 ELMAN_API int32_t elman_step(const elman_stepper* stepper, const void* x);
 ELMAN_API int32_t elman_move_rows(const elman_rows* rows);
-/* The sums of the gradients of rows that stand there more than once, in the order in which they come first. `places`
- * is the table's, all 0, and left so. Returns how many rows there are, or less than 0 where one is not of the table. */
+/* Rows of a table that stand there more than once, in the order in which they come first: the distinct ones, with which
+ * of them each is, or with the sums of their gradients. Both return how many there are, or less than 0 where one is not
+ * of the table, or there is no memory. */
+ELMAN_API int64_t elman_distinct(int64_t count, int64_t table, const int64_t* rows, int64_t* distinct, int64_t* which);
 ELMAN_API int64_t elman_sum_rows(int64_t count, int64_t width, int64_t table, const int64_t* rows, const float* grads,
-                                 int32_t* places, int64_t* distinct, float* sums);
+                                 int64_t* distinct, float* sums);
 /* The gradient of a whole table: zero, and what was read of each row added in the order in which it was read, however
  * many threads there are. */
 ELMAN_API int32_t elman_add_rows(int32_t threads, int64_t count, int64_t width, int64_t table, const int64_t* rows,

@@ -139,7 +139,7 @@ struct Walker {
         const Vec<T> start = panel && n ? load(bias + at, n) : Vec<T>{};
         for (int m = 0; m < count; ++m)
           acc[m * N + block * wide + w] =
-              panel || !n ? start : load(on.gates() + row[m] * Cell::kBlocks * scan.hidden + at, n);
+              panel || !n ? start : load(on.start(row[m], Cell::kBlocks) + at, n);
       }
     if (panel) {
       for (int m = 0; m < count; ++m) x[m] = static_cast<const T*>(scan.x) + row[m] * scan.input;

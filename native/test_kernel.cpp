@@ -4,148 +4,15 @@
 //
 //     g++ -std=c++17 -O1 -g -fsanitize=address,undefined -fopenmp … variant.cpp elman.cpp test_kernel.cpp
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <random>
-#include <string>
-#include <vector>
 
-#include "elman.h"
+#include "test_layer.h"
 
 namespace {
 
-int faults = 0;
-
-void expect(bool truth, const std::string& what) {
-  if (truth) return;
-  std::fprintf(stderr, "failed: %s\n", what.c_str());
-  ++faults;
-}
-
-std::mt19937 numbers(0);
-std::vector<double> drawn(size_t count, double scale = 1.0) {
-  std::normal_distribution<double> normal(0.0, scale);
-  std::vector<double> found(count);
-  for (double& one : found) one = normal(numbers);
-  return found;
-}
-
-double number() { return drawn(1)[0]; }
-
-const char* const kNames[] = {"rnn", "rnn-relu", "lstm", "gru"};
-const int kBlocks[] = {1, 1, 4, 3};
-
-// One layer with everything that a call points at.
-template <class T>
-struct Layer {
-  using Many = std::vector<T>;
-  int cell, ways, threads;
-  int64_t input, hidden, batch, rows;
-  std::vector<int64_t> offsets;
-  Many x, outputs, grad_outputs, grad_x;
-  struct Way {
-    Many weight_ih, weight_hh, bias_ih, bias_hh, gates, cells, candidates, initial[2], final[2];
-    Many grad_ih, grad_hh, grad_bias_ih, grad_bias_hh, grad_initial[2];
-  } way[2];
-
-  static Many typed(const std::vector<double>& from) { return Many(from.begin(), from.end()); }
-
-  Layer(int cell, int ways, int threads, int64_t input, int64_t hidden, const std::vector<int64_t>& lengths)
-      : cell(cell), ways(ways), threads(threads), input(input), hidden(hidden) {
-    offsets.push_back(0);
-    for (int64_t one : lengths) offsets.push_back(offsets.back() + one);
-    batch = static_cast<int64_t>(lengths.size()), rows = offsets.back();
-    const int64_t blocks = kBlocks[cell] * hidden;
-    x = typed(drawn(rows * input)), outputs = Many(rows * ways * hidden), grad_x = Many(rows * input);
-    grad_outputs = typed(drawn(rows * ways * hidden));
-    for (int d = 0; d < ways; ++d) {
-      Way& one = way[d];
-      one.weight_ih = typed(drawn(blocks * input, 0.4)), one.weight_hh = typed(drawn(blocks * hidden, 0.4));
-      one.bias_ih = typed(drawn(blocks, 0.3)), one.bias_hh = typed(drawn(blocks, 0.3));
-      one.gates = Many(rows * blocks);
-      one.cells = Many(cell == ELMAN_LSTM ? rows * hidden : 0);
-      one.candidates = Many(cell == ELMAN_GRU ? rows * hidden : 0);
-      one.grad_ih = Many(blocks * input), one.grad_hh = Many(blocks * hidden);
-      one.grad_bias_ih = Many(blocks), one.grad_bias_hh = Many(blocks);
-      for (int n = 0; n < (cell == ELMAN_LSTM ? 2 : 1); ++n) {
-        one.initial[n] = typed(drawn(batch * hidden)), one.final[n] = Many(batch * hidden);
-        one.grad_initial[n] = Many(batch * hidden);
-      }
-    }
-  }
-
-  elman_scan call(bool backward) {
-    elman_scan scan{};
-    scan.cell = cell, scan.type = sizeof(T) == 4 ? ELMAN_FLOAT32 : ELMAN_FLOAT64, scan.directions = ways;
-    scan.threads = threads, scan.keep = scan.need_initial = 1, scan.batch = batch, scan.rows = rows, scan.input = input;
-    scan.hidden = hidden, scan.output_stride = scan.grad_stride = ways * hidden;
-    scan.offsets = offsets.data(), scan.x = x.data(), scan.grad_x = backward ? grad_x.data() : nullptr;
-    for (int d = 0; d < ways; ++d) {
-      Way& from = way[d];
-      elman_direction& to = scan.direction[d];
-      to.reverse = d, to.weight_ih = from.weight_ih.data(), to.weight_hh = from.weight_hh.data();
-      to.bias_ih = from.bias_ih.data(), to.bias_hh = from.bias_hh.data(), to.gates = from.gates.data();
-      to.outputs = outputs.data() + (rows ? d * hidden : 0), to.cells = from.cells.data();
-      to.candidates = from.candidates.data();
-      to.grad_weight_ih = from.grad_ih.data(), to.grad_weight_hh = from.grad_hh.data();
-      to.grad_bias_ih = from.grad_bias_ih.data(), to.grad_bias_hh = from.grad_bias_hh.data();
-      to.grad_outputs = rows ? grad_outputs.data() + d * hidden : nullptr;
-      for (int n = 0; n < 2; ++n) {
-        to.initial[n] = from.initial[n].empty() ? nullptr : from.initial[n].data();
-        to.final[n] = from.final[n].empty() ? nullptr : from.final[n].data();
-        to.grad_initial[n] = from.grad_initial[n].empty() ? nullptr : from.grad_initial[n].data();
-      }
-    }
-    return scan;
-  }
-
-  // Σ outputs·grad_outputs, after a forward pass.
-  double total() {
-    const elman_scan scan = call(false);
-    expect(elman_forward(&scan) == ELMAN_OK, "a forward pass runs");
-    double sum = 0;
-    for (size_t n = 0; n < outputs.size(); ++n) sum += double(outputs[n]) * double(grad_outputs[n]);
-    return sum;
-  }
-
-  // The same outputs where nothing is kept: the call has memory of its own for what it needs on the way.
-  void forget() {
-    const Many before = outputs;
-    elman_scan scan = call(false);
-    scan.keep = 0;
-    for (elman_direction& one : scan.direction) one.gates = one.candidates = nullptr;
-    std::fill(outputs.begin(), outputs.end(), T(0));
-    expect(elman_forward(&scan) == ELMAN_OK, "a forward pass without memory runs");
-    expect(outputs == before, std::string(kNames[cell]) + ", outputs of which nothing is kept");
-    scan.direction[0].gates = way[0].gates.data();  // of one direction alone
-    std::fill(outputs.begin(), outputs.end(), T(0));
-    expect(elman_forward(&scan) == ELMAN_OK && outputs == before, std::string(kNames[cell]) + ", some memory is given");
-  }
-
-  void backward() {
-    for (Way& one : way)
-      for (Many& grad : one.grad_initial) std::fill(grad.begin(), grad.end(), T(0));
-    const elman_scan scan = call(true);
-    expect(elman_backward(&scan) == ELMAN_OK, "a backward pass runs");
-  }
-
-  // The same gradients of the weights where nobody asks for those of the initial states.
-  void begin_with_nothing() {
-    backward();
-    const Many before = way[0].grad_hh;
-    for (Way& one : way)
-      for (Many& grad : one.grad_initial) std::fill(grad.begin(), grad.end(), T(0));
-    elman_scan scan = call(true);
-    scan.need_initial = 0;
-    std::fill(way[0].grad_hh.begin(), way[0].grad_hh.end(), T(0));
-    expect(elman_backward(&scan) == ELMAN_OK, "a backward pass to no initial state runs");
-    expect(way[0].grad_hh == before, std::string(kNames[cell]) + ", the initial states are not asked for");
-  }
-};
-
 // A few derivatives of each kind, by finite differences.
-void gradients(int cell, int ways, int threads, int64_t input, int64_t hidden, const std::vector<int64_t>& lengths) {
-  Layer<double> layer(cell, ways, threads, input, hidden, lengths);
+void gradients(int cell, int ways, int threads, int64_t input, int64_t hidden, const std::vector<int64_t>& lengths,
+               bool shared) {
+  Layer<double> layer(cell, ways, threads, input, hidden, lengths, shared);
   layer.total(), layer.forget(), layer.total(), layer.begin_with_nothing(), layer.backward();
   const auto check = [&](std::vector<double>& values, const std::vector<double>& grads, const char* what) {
     for (int n = 0; n < 2 && !values.empty(); ++n) {
@@ -233,7 +100,6 @@ void rows(int64_t width, int threads) {
   std::vector<float> weight(table * width), m(table * width), v(table * width), moved(table), reach(steps + 1), left(steps + 1);
   for (size_t i = 0; i < weight.size(); ++i) weight[i] = static_cast<float>(number());
   std::vector<double> w(weight.begin(), weight.end()), first(table * width), second(table * width);
-  std::vector<int32_t> places(table);
   elman_rows call{threads, 0, width, table, 0, nullptr, nullptr, weight.data(), m.data(), v.data(), moved.data(),
                   reach.data(), left.data(), beta1, beta2, 1, 0, small, 1};
   for (int64_t step = 1; step <= steps; ++step) {
@@ -246,7 +112,7 @@ void rows(int64_t width, int threads) {
     call.rows = read.data(), call.count = static_cast<int64_t>(read.size());
     expect(elman_move_rows(&call) == ELMAN_OK, "rows brought up to date");
     const double bias = std::sqrt(1 - std::pow(beta2, step)), size = rate * bias / (1 - std::pow(beta1, step));
-    call.count = elman_sum_rows(call.count, width, table, read.data(), grads.data(), places.data(), distinct.data(), sums.data());
+    call.count = elman_sum_rows(call.count, width, table, read.data(), grads.data(), distinct.data(), sums.data());
     expect(call.count >= 1 && call.count <= 2, "rows that stand twice");
     call.step = step, call.rows = distinct.data(), call.grads = sums.data();
     call.kept = 1 - rate * decay, call.size = size, call.eps = small * bias;
@@ -263,7 +129,9 @@ void rows(int64_t width, int threads) {
   const int64_t beyond = table;
   call.rows = &beyond, call.count = 1;
   expect(elman_move_rows(&call) != ELMAN_OK && elman_move_rows(nullptr) != ELMAN_OK, "a row beyond the table");
-  expect(elman_sum_rows(1, width, table, &beyond, weight.data(), places.data(), nullptr, nullptr) < 0, "a sum beyond the table");
+  int64_t one = 0, which = 0;
+  expect(elman_sum_rows(1, width, table, &beyond, weight.data(), &one, weight.data()) < 0, "a sum beyond the table");
+  expect(elman_distinct(1, table, &beyond, &one, &which) < 0, "a distinct row beyond the table");
 }
 
 // The gradient of a whole table, with any number of threads.
@@ -284,6 +152,20 @@ void table() {
     for (const float one : found) expect(one == 0, "a table of which nothing was read");
     read[0] = rows;
     expect(elman_add_rows(2, count, width, rows, read.data(), grads.data(), found.data()) != ELMAN_OK, "a row beyond the table");
+  }
+}
+
+// The distinct ones of some rows, again and again, of tables of any size.
+void distinct() {
+  for (const int64_t rows : {1, 7, 900, 40}) {
+    std::vector<int64_t> read(2 * rows + 1), found(read.size()), which(read.size());
+    for (int64_t& one : read) one = static_cast<int64_t>(numbers() % rows);
+    const int64_t count = elman_distinct(static_cast<int64_t>(read.size()), rows, read.data(), found.data(), which.data());
+    bool sound = count >= 1 && count <= rows;
+    for (size_t i = 0; i < read.size(); ++i) sound = sound && which[i] < count && found[which[i]] == read[i];
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t j = 0; j < i; ++j) sound = sound && found[i] != found[j];
+    expect(sound, "distinct rows");
   }
 }
 
@@ -344,7 +226,7 @@ void refused() {
     spoil(scan);
     expect((backward ? elman_backward(&scan) : elman_forward(&scan)) != ELMAN_OK, what);
   };
-  static const int64_t falling[] = {0, 3, 2, 5}, late[] = {1, 2, 2, 5};
+  static const int64_t falling[] = {0, 3, 2, 5}, late[] = {1, 2, 2, 5}, beyond[] = {0, 1, 2, 3, 5};
   wrong("no such cell", [](elman_scan& one) { one.cell = 9; });
   wrong("no such type", [](elman_scan& one) { one.type = ELMAN_INT8; });
   wrong("three directions", [](elman_scan& one) { one.directions = 3; });
@@ -356,6 +238,7 @@ void refused() {
   wrong("offsets that begin late", [](elman_scan& one) { one.offsets = late; });
   wrong("no offsets", [](elman_scan& one) { one.offsets = nullptr; });
   wrong("outputs that overlap", [](elman_scan& one) { one.output_stride = 3; });
+  wrong("a row beyond x", [](elman_scan& one) { one.reads = beyond; });
   wrong("no x", [](elman_scan& one) { one.x = nullptr; });
   wrong("no weights", [](elman_scan& one) { one.direction[1].weight_hh = nullptr; });
   wrong("one bias", [](elman_scan& one) { one.direction[0].bias_hh = nullptr; });
@@ -376,23 +259,26 @@ int main() {
     for (int cell = 0; cell < 4; ++cell)
       for (const auto& lengths : batches)
         for (const int64_t hidden : {1, 5, 33})
-          gradients(cell, 1 + (hidden + lengths.size()) % 2, 1 + (hidden + lengths.size()) % 3, hidden == 5 ? 37 : 3, hidden,
-                    lengths);
+          for (const bool shared : {false, true})
+            gradients(cell, 1 + (hidden + lengths.size()) % 2, 1 + (hidden + lengths.size()) % 3, hidden == 5 ? 37 : 3,
+                      hidden, lengths, shared);
     for (int cell = 0; cell < 4; ++cell)
       for (const int64_t hidden : {1, 7, 65, 301}) steps(cell, 6, hidden);
     for (const auto& lengths : batches)
       for (const int64_t width : {1, 19, 70}) linear(width, lengths, width == 19, 1 + width % 3);
     for (const int64_t width : {1, 19, 130}) rows(width, 1 + width % 3);
     for (const int threads : {1, 3}) weights(threads);
-    table(), picked();
+    table(), distinct(), picked();
     const auto both = [](Layer<float> one) { one.total(), one.backward(); };
     // Longer than a block of the products is deep, in float32.
     both({ELMAN_GRU, 2, 2, 40, 24, {300, 260, 1}});
     // Large enough for a matrix unit, with a rest in every direction; its recurrence too, by one thread and by two.
-    for (const int cell : {ELMAN_RNN_TANH, ELMAN_LSTM, ELMAN_GRU}) both({cell, 2, 3, 281, 33, {300, 33, 1}});
-    for (const int ways : {1, 2}) both({ELMAN_LSTM, ways, 2, 40, 209, std::vector<int64_t>(35, 3)});
+    for (const int cell : {ELMAN_RNN_TANH, ELMAN_LSTM, ELMAN_GRU}) {
+      for (const bool shared : {false, true}) both({cell, 2, 3, 281, 33, {300, 33, 1}, shared});
+    }
+    for (const int ways : {1, 2}) both({ELMAN_LSTM, ways, 2, 40, 209, std::vector<int64_t>(35, 3), ways == 1});
     // Panels that are shared for the last few sequences, and panels that no near cache holds.
-    for (const int64_t hidden : {130, 420}) both({ELMAN_LSTM, 2, 3, 3, hidden, batches[6]});
+    for (const int64_t hidden : {130, 420}) both({ELMAN_LSTM, 2, 3, 3, hidden, batches[6], hidden == 420});
   }
   refused();
   std::printf(faults ? "%d faults\n" : "the kernel is sound\n", faults);

@@ -135,8 +135,7 @@ struct TiledWalker {
     for (int block = 0; block < G; ++block) {
       for (int64_t m = 0; m < count; ++m)
         for (int64_t at = unit; at < unit + kRows; at += kSide) {
-          __builtin_prefetch(on.gates() + (row[m] * G + block) * hidden + at, 1);
-          if (block == 0) fetch_forward(on, row[m], before[m], at);
+          if (block == 0) fetch_forward(on, row[m], before[m], at), fetch_projected<Cell>(on, row[m], at);
         }
       if (!product) continue;
       const Half* const left = state(s + 1, i, 0);
@@ -151,13 +150,13 @@ struct TiledWalker {
       Vec<float> acc[kRows][G];
       for (int64_t m = 0; m < count; ++m) {
         for (int block = 0; block < G; ++block) {
-          const float* from = on.gates() + (row[m] * G + block) * hidden;
+          const float* from = on.start(row[m], G) + block * hidden;
           if (Cell::kInside == block) from = on.inner_bias(Cell::kInside);
           acc[m][block] = from ? load(from + at, n) : Vec<float>{};
           if (product) acc[m][block] += load(found[block] + (half * kRows + m) * kSide, kSide);
         }
         Vec<float> inside{};
-        if constexpr (Cell::kInside >= 0) inside = load(on.gates() + (row[m] * G + Cell::kInside) * hidden + at, n);
+        if constexpr (Cell::kInside >= 0) inside = load(on.start(row[m], G) + Cell::kInside * hidden + at, n);
         Cell::open(acc[m], 1, inside, on, row[m], before[m], rows.sequence[i + m], at, n);
       }
       for (int64_t m = 0; m < count; ++m)

@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from elman.errors import BackendError
 
-ABI = 13
+ABI = 14
 _PLAIN = {Tensor, nn.Parameter}
 _transformed: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
 _FAULTS = {
@@ -73,6 +73,8 @@ class Call(Structure):
         ("output_stride", c_int64),
         ("grad_stride", c_int64),
         ("offsets", c_void_p),
+        ("reads", c_void_p),
+        ("inputs", c_int64),
         ("x", c_void_p),
         ("grad_x", c_void_p),
         ("direction", Direction * 2),
@@ -209,7 +211,9 @@ def library() -> ctypes.CDLL | None:
     found.elman_move_rows.argtypes = [POINTER(Rows)]
     found.elman_norm.argtypes = [POINTER(Moved), POINTER(c_double)]
     found.elman_move_weights.argtypes = [POINTER(Moved)]
-    found.elman_sum_rows.argtypes = [c_int64, c_int64, c_int64, *[c_void_p] * 5]
+    found.elman_distinct.argtypes = [c_int64, c_int64, *[c_void_p] * 3]
+    found.elman_distinct.restype = c_int64
+    found.elman_sum_rows.argtypes = [c_int64, c_int64, c_int64, *[c_void_p] * 4]
     found.elman_sum_rows.restype = c_int64
     found.elman_add_rows.argtypes = [c_int32, c_int64, c_int64, c_int64, *[c_void_p] * 3]
     found.elman_starts.argtypes = [c_int64, c_void_p, c_int64, c_void_p, c_void_p]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.errors import ShapeError
@@ -41,12 +42,12 @@ class Ragged:
             [4., 0., 0.]])
     """
 
-    values: Tensor
     offsets: Tensor
+    _values: Tensor
 
     # Not a dataclass: what moves a batch between precisions takes a frozen one for an error.
     def __init__(self, values: Tensor, offsets: Tensor) -> None:
-        self.__dict__.update(values=values, offsets=offsets)
+        self.__dict__.update(_values=values, offsets=offsets)
         sound = (
             offsets.dim() == 1
             and offsets.dtype == torch.int64
@@ -169,22 +170,40 @@ class Ragged:
             return Ragged(values, self.offsets)
         # The offsets were looked at when this batch was made, and what follows from them is kept.
         other = Ragged.__new__(Ragged)
-        other.__dict__.update(self.__dict__, values=values)
+        other.__dict__.update(self.__dict__, _values=values)
         return other
 
     @classmethod
     def _made(cls, values: Tensor, offsets: Tensor) -> Ragged:
         """Of what is known to fit."""
         made = cls.__new__(cls)
-        made.__dict__.update(values=values, offsets=offsets)
+        made.__dict__.update(_values=values, offsets=offsets)
         return made
 
     def to(self, *args: Any, **kwargs: Any) -> Ragged:
-        """`values.to(...)`, the offsets following to the same device."""
-        values = self.values.to(*args, **kwargs)
+        """`values.to(...)`, the offsets following to the same device; itself where nothing changes."""
+        before = self.values
+        values = before.to(*args, **kwargs)
+        if values is before and values.device == self.offsets.device:
+            return self
         return Ragged(values, self.offsets.to(values.device))
 
     # --- facts ---
+
+    @property
+    def values(self) -> Tensor:
+        """All steps, end to end: `steps *features`."""
+        return self._values
+
+    @property
+    def distinct(self) -> Tensor:
+        """The rows that steps read, where they share them (see `Shared`): here each has its own."""
+        return self.values
+
+    @property
+    def reads(self) -> Tensor | None:
+        """Which of these rows each step reads; None where each has its own."""
+        return None
 
     @property
     def batch_size(self) -> int:
@@ -237,6 +256,53 @@ class Ragged:
         """Each step's place in its own sequence, from 0: `steps`, int64."""
         starts = self.offsets[:-1].repeat_interleave(self.lengths)
         return torch.arange(self.values.shape[0], device=self.offsets.device) - starts
+
+
+class Shared(Ragged):
+    """A batch whose steps share rows: step `t` is `distinct[reads[t]]`, and `values` are made when asked for.
+
+    What depends on nothing but the row, such as what a recurrence makes of a word before it looks at the words
+    before, is made once for each row, however many steps read it.
+
+    Shapes:
+        distinct: `rows features`.
+        reads: `steps`, int64, from 0 to `rows - 1`.
+        offsets: `batch + 1`, as those of any batch.
+
+    >>> xs = Shared(torch.tensor([[0.5], [0.25]]), torch.tensor([1, 0, 1]), torch.tensor([0, 2, 3]))
+    >>> xs.padded().flatten(1)
+    tensor([[0.2500, 0.5000],
+            [0.2500, 0.0000]])
+    """
+
+    _distinct: Tensor
+    _reads: Tensor
+
+    def __init__(self, distinct: Tensor, reads: Tensor, offsets: Tensor) -> None:
+        Ragged(reads, offsets)  # do they fit?
+        self.__dict__.update(_distinct=distinct, _reads=reads, offsets=offsets)
+
+    @classmethod
+    def like(cls, xs: Ragged, distinct: Tensor, reads: Tensor) -> Shared:
+        """With the lengths of another batch, which are known to fit."""
+        made = cls.__new__(cls)
+        made.__dict__.update(_distinct=distinct, _reads=reads, offsets=xs.offsets)
+        return made
+
+    @property
+    def distinct(self) -> Tensor:
+        return self._distinct
+
+    @property
+    def reads(self) -> Tensor:
+        return self._reads
+
+    @property
+    def values(self) -> Tensor:
+        return F.embedding(self.reads, self.distinct)  # whose gradient is quicker than that of an index
+
+    def with_values(self, values: Tensor) -> Ragged:
+        return Ragged._made(self.reads, self.offsets).with_values(values)
 
 
 @dataclass(frozen=True, eq=False)

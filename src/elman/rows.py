@@ -71,8 +71,7 @@ def summed(rows: Tensor, grads: Tensor, table: int) -> tuple[Tensor, Tensor]:
         return distinct, grads.new_zeros(len(distinct), *grads.shape[1:]).index_add_(0, place, grads)
     rows, grads = rows.contiguous(), grads.contiguous()
     distinct, sums = torch.empty_like(rows), torch.empty_like(grads)
-    places = torch.zeros(table, dtype=torch.int32)
-    addresses = (one.data_ptr() for one in (rows, grads, places, distinct, sums))
+    addresses = (one.data_ptr() for one in (rows, grads, distinct, sums))
     count = found.elman_sum_rows(len(rows), grads.shape[1], table, *addresses)
     if count < 0:
         raise _beyond(table)

@@ -7,12 +7,35 @@ from torch import Tensor, nn
 
 from elman.errors import SettingsError
 from elman.layers.dropout import dropout
-from elman.layers.lookup import lookup
+from elman.layers.lookup import distinct, lookup
 from elman.layers.recurrent import Recurrent
-from elman.ragged import Ragged, offsets_of
+from elman.ragged import Ragged, Shared, offsets_of
 
 UNKNOWN = 1
 """The number of the unknown word and of the unknown character; 0 is padding."""
+
+
+SHARED = 0.75
+"""How many distinct rows there may be to a step, for sharing them to be quicker than reading each anew."""
+FEW = 32
+"""Steps of a batch below which nobody looks."""
+
+
+def read(inputs: nn.Module, xs: Ragged) -> Ragged:
+    """What a module makes of each step; a row of a table stands there once, however many steps read it.
+
+    >>> xs = read(Table(10, 4), Ragged(torch.tensor([3, 7] * 20), torch.tensor([0, 25, 40])))
+    >>> xs.distinct.shape, xs.values.shape
+    (torch.Size([2, 4]), torch.Size([40, 4]))
+    """
+    looks = getattr(inputs, "looked_up", None)
+    found = looks(xs.values) if looks is not None and len(xs.values) >= FEW else None
+    if found is not None:
+        table, numbers = found
+        shared = distinct(numbers, table.num_embeddings)
+        if shared is not None and len(shared[0]) <= SHARED * len(numbers):
+            return Shared.like(xs, table(shared[0]), shared[1])
+    return xs.with_values(inputs(xs.values))
 
 
 class Table(nn.Embedding):
@@ -29,6 +52,10 @@ class Table(nn.Embedding):
         if plain and not self.scale_grad_by_freq:
             return lookup(self.weight, input)
         return super().forward(input)
+
+    def looked_up(self, input: Tensor) -> tuple[Table, Tensor] | None:
+        """The table, and the numbers of its rows that `forward` gives, where it gives no more than that."""
+        return None if self.scale_grad_by_freq else (self, input)
 
 
 class Bag(nn.EmbeddingBag):
@@ -91,6 +118,13 @@ class Embedding(nn.Module):
         unique, where = _distinct(tokens[:, 1:])
         vectors = torch.cat([rows, self.characters(unique).index_select(0, where)], -1)
         return dropout(vectors, self.dropout, self.training)
+
+    def looked_up(self, tokens: Tensor) -> tuple[Table, Tensor] | None:
+        """The table, and the numbers of its rows that `forward` gives, where it gives no more than that."""
+        more = self.characters is not None or (self.training and self.dropout)
+        if more or self._forward_hooks or self._forward_pre_hooks:
+            return None
+        return self.words, tokens[:, 0]
 
     @torch.no_grad()
     def fill(self, rows: Tensor, vectors: Tensor) -> None:

@@ -37,6 +37,25 @@ def lookup(table: Tensor, numbers: Tensor) -> Tensor:
     return F.embedding(numbers, table)
 
 
+def distinct(numbers: Tensor, table: int) -> tuple[Tensor, Tensor] | None:
+    """The distinct ones of these numbers, in the order in which they come first, and which of them each is.
+
+    None where this cannot be compiled, or a number is not of the table.
+
+    >>> [one.tolist() for one in distinct(torch.tensor([7, 2, 7, 7]), table=9)]
+    [[7, 2], [0, 1, 0, 0]]
+    """
+    found = library.library()
+    plain = numbers.is_cpu and numbers.dtype == torch.int64 and numbers.dim() == 1
+    if found is None or not plain or not library.unwatched([numbers]):
+        return None
+    numbers = numbers.contiguous()
+    rows, which = torch.empty_like(numbers), torch.empty_like(numbers)
+    addresses = (one.data_ptr() for one in (numbers, rows, which))
+    count = found.elman_distinct(len(numbers), table, *addresses)
+    return None if count < 0 else (rows[:count], which)
+
+
 class _Lookup(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Tensor:

@@ -194,7 +194,7 @@ def _backend(cells: Sequence[Cell], xs: Ragged, record: tuple[str, ...]) -> str:
 
 
 def _check(cell: Cell, xs: Ragged, record: Sequence[str]) -> None:
-    cell.check(xs.values)
+    cell.check(xs.distinct)
     if not record:
         return
     known = {*cell.blocks, *cell.states}

@@ -21,8 +21,9 @@ class Differentiable(torch.autograd.Function):
 
     What `apply` takes: the passes forwards and backwards, the operator that differentiates the latter,
     (cell, bias, reverse), the number of weights, a list that receives what is kept at every step (gates,
-    memory, candidates; None where there are none), or None where nobody else will look at it, x, offsets, the
-    weights, the initial states. It gives the outputs and the final states.
+    memory, candidates; None where there are none), or None where nobody else will look at it, x, offsets, which
+    row of x each step reads (None: its own), the weights, the initial states. It gives the outputs and the
+    final states.
 
     What nobody else looks at is written over by a backward pass that no other will follow: the gradients of
     the gates need no memory of their own.
@@ -31,33 +32,38 @@ class Differentiable(torch.autograd.Function):
     # Not with setup_context, for which torch would look up the signature each time.
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Any:
-        (ahead, *ctx.back), ctx.settings, ctx.weights, kept, x, offsets, *rest = given
+        (ahead, *ctx.back), ctx.settings, ctx.weights, kept, x, offsets, reads, *rest = given
         weights, initial = rest[: ctx.weights], rest[ctx.weights :]
-        outputs, final, found = ahead(x, offsets, weights, initial, *ctx.settings, True)
+        outputs, final, found = ahead(x, offsets, weights, initial, *ctx.settings, True, reads=reads)
         ctx.alone = kept is None
         if kept is not None:
             kept += found
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(x, offsets, outputs, *found, *rest)
+        ctx.save_for_backward(x, offsets, reads, outputs, *found, *rest)
         return outputs, *final
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        x, offsets, outputs, gates, memory, inside, *rest = ctx.saved_tensors
+        x, offsets, reads, outputs, gates, memory, inside, *rest = ctx.saved_tensors
         if all(one is None for one in grads):
-            return (None,) * (6 + len(rest))
+            return (None,) * (7 + len(rest))
         weights, initial = rest[: ctx.weights], rest[ctx.weights :]
         back, differentiable = ctx.back
         kept = [outputs, gates, memory, inside]
         need = ctx.needs_input_grad[4]
-        run = back
-        if torch.is_grad_enabled():  # the operator cannot leave anything out
-            run, kept = differentiable, [x.new_empty(0) if one is None else one for one in kept]
         outer = grads if len(grads) == 3 else (*grads, None)
-        given = (*outer, x, offsets, weights, initial, *kept, *ctx.settings, need)
-        grad_x, *found = run(*given, over=True) if run is back and ctx.alone and _last() else run(*given)
+        if torch.is_grad_enabled():  # the operator cannot leave anything out, and knows no shared rows
+            kept = [x.new_empty(0) if one is None else one for one in kept]
+            steps = x if reads is None else x.index_select(0, reads)
+            given = (*outer, steps, offsets, weights, initial, *kept, *ctx.settings, need)
+            grad_x, *found = differentiable(*given)
+            if need and reads is not None:
+                grad_x = torch.zeros_like(x).index_add(0, reads, grad_x)
+        else:
+            given = (*outer, x, offsets, weights, initial, *kept, *ctx.settings, need)
+            grad_x, *found = back(*given, reads=reads, over=ctx.alone and _last())
         states, weights = found[: len(initial)], found[len(initial) :]
-        return (None, None, None, None, grad_x if need else None, None, *weights, *states)
+        return (None, None, None, None, grad_x if need else None, None, None, *weights, *states)
 
 
 def _last() -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from elman import library
 from elman.cells.base import LinearCell, State
@@ -25,7 +26,9 @@ _TYPES = {torch.float32: 0, torch.float64: 1}
 
 def run(cell: LinearCell, xs: Ragged, state: State, *, reverse: bool, record: tuple[str, ...]) -> Scan:
     """The scan of one linear cell in one direction."""
-    projected = cell.project(xs.values)
+    projected = cell.project(xs.distinct)
+    if xs.reads is not None:
+        projected = F.embedding(xs.reads, projected)
     a, b, blocks = cell.coefficients(projected)
     initial = state[0].to(a.dtype)
     h, final = torch.ops.elman.linear_recurrence(a, b, xs.offsets, initial, reverse)

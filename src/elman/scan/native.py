@@ -41,7 +41,7 @@ def obstacle(cells: Sequence[Cell], xs: Ragged) -> str | None:
     weights = [one for cell in cells for one in cell.weights.values()]
     if type(cells[0]) not in _NAMES and not isinstance(cells[0], LinearCell):
         return f"the cell {type(cells[0]).__name__} has no kernel"
-    if {one.is_cpu for one in (xs.values, *weights)} != {True}:
+    if {one.is_cpu for one in (xs.distinct, *weights)} != {True}:
         return "it runs on a CPU only"
     if {one.dtype for one in weights} not in _TYPED:
         return "it knows float32 and float64 only"
@@ -59,23 +59,35 @@ def run(
     """
     name, bias = _NAMES[type(cells[0])], cells[0].bias_ih is not None
     weights = [one for cell in cells for one in cell.weights.values()]
-    x, initial = xs.values, list(state or ())
+    x, reads, initial = xs.distinct, xs.reads, list(state or ())
+    if reads is not None and not len(reads):  # numbers that have no address
+        x, reads = xs.values, None
     if {one.dtype for one in (x, *initial)} != {weights[0].dtype}:
         x, *initial = [one.to(weights[0].dtype) for one in (x, *initial)]
     wanted = _differentiable(x, *weights, *initial)
     keep, settings = bool(record) or wanted, (name, bias, reverse)
     if not library.unwatched([x, xs.offsets, *weights, *initial]):
         outputs, *final, gates, memory, _ = torch.ops.elman.recurrent(
-            x, xs.offsets, weights, initial, *settings, keep
+            x if reads is None else x[reads], xs.offsets, weights, initial, *settings, keep
         )
     elif wanted:
         kept: list[Tensor | None] = []
         outputs, *final = eager.Differentiable.apply(
-            _PASSES, settings, len(weights), kept if record else None, x, xs.offsets, *weights, *initial
+            _PASSES,
+            settings,
+            len(weights),
+            kept if record else None,
+            x,
+            xs.offsets,
+            reads,
+            *weights,
+            *initial,
         )
         gates, memory, _ = kept or (None, None, None)
     else:
-        outputs, final, (gates, memory, _) = _forward(x, xs.offsets, weights, initial, *settings, keep)
+        outputs, final, (gates, memory, _) = _forward(
+            x, xs.offsets, weights, initial, *settings, keep, reads=reads
+        )
     trace: dict[str, Ragged] = {}
     if record and gates is not None:
         for n, cell in enumerate(cells):
@@ -117,6 +129,7 @@ class _Layer:
         cell: str,
         *,
         bias: bool,
+        reads: Tensor | None = None,
     ) -> None:
         self.kind = _CELLS[cell]
         arguments.check_layer(x, offsets, weights, initial, self.kind, bias=bias)
@@ -124,7 +137,8 @@ class _Layer:
         self.parts = [weights[n : n + each] for n in range(0, len(weights), each)]
         self.hidden = weights[1].shape[1]
         self.blocks = weights[1].shape[0] // self.hidden
-        self.batch, self.rows = offsets.shape[0] - 1, x.shape[0]
+        self.batch, self.reads = offsets.shape[0] - 1, reads
+        self.rows = x.shape[0] if reads is None else reads.shape[0]
         self.cell, self.bias, self.directions = cell, bias, len(self.parts)
         self.width = self.directions * self.hidden
 
@@ -137,6 +151,8 @@ class _Layer:
         call.threads, call.keep = torch.get_num_threads(), True
         call.batch, call.rows, call.input, call.hidden = self.batch, self.rows, x.shape[1], self.hidden
         call.output_stride, call.offsets, call.x = self.width, offsets.data_ptr(), x.data_ptr()
+        if self.reads is not None:
+            call.reads, call.inputs = self.reads.data_ptr(), x.shape[0]
         for n, part in enumerate(self.parts):
             way = call.direction[n]
             way.reverse = reverse or n == 1
@@ -167,10 +183,12 @@ def _forward(  # noqa: PLR0913 - the operator's own arguments
     bias: bool,  # noqa: FBT001
     reverse: bool,  # noqa: FBT001
     keep: bool,  # noqa: FBT001
+    *,
+    reads: Tensor | None = None,
 ) -> tuple[Tensor, list[Tensor], list[Tensor | None]]:
     """The outputs, the final states, and what is kept for the way back: gates, memory, candidates."""
     (x, offsets), weights, initial = _dense([x, offsets]), _dense(weights), _dense(initial)
-    layer = _Layer(x, offsets, weights, initial, cell, bias=bias)
+    layer = _Layer(x, offsets, weights, initial, cell, bias=bias, reads=reads)
     outputs, final, kept = _empty(x, layer, keep=keep)
     call = layer.call(x, offsets, initial, outputs, reverse=reverse)
     call.keep = keep
@@ -238,11 +256,12 @@ def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
     reverse: bool,  # noqa: FBT001
     need_x: bool,  # noqa: FBT001
     *,
+    reads: Tensor | None = None,
     over: bool = False,
 ) -> list[Tensor]:
     """The gradients of x, the initial states and the weights; `over`: the gates are not needed any more."""
     (x, offsets), weights, initial = _dense([x, offsets]), _dense(weights), _dense(initial)
-    layer = _Layer(x, offsets, weights, initial, cell, bias=bias)
+    layer = _Layer(x, offsets, weights, initial, cell, bias=bias, reads=reads)
     call = layer.call(x, offsets, initial, outputs, reverse=reverse)
     call.need_initial = bool(initial)
     # What comes in is the gradient of the final state; what comes out is that of the initial one.

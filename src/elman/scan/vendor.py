@@ -60,4 +60,4 @@ def run(cells: Sequence[Cell], xs: Ragged, state: State, *, reverse: bool) -> Sc
 
 def fits(cells: Sequence[Cell], xs: Ragged) -> bool:
     """Whether this is where the vendor's kernels are the fast ones."""
-    return xs.values.is_cuda and all(one.is_cuda for cell in cells for one in cell.weights.values())
+    return xs.distinct.is_cuda and all(one.is_cuda for cell in cells for one in cell.weights.values())

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from elman.cells.base import State
 from elman.errors import SettingsError
 from elman.layers.attention import Attention, Memory
+from elman.layers.embedding import read
 from elman.layers.lexicon import Lexicon, likelihood
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
@@ -150,8 +151,7 @@ class NToM(nn.Module):
     def start(self, xs: Ragged, copies: Ragged | None = None) -> WriteState:
         """The state before the first step, of sequences that were read."""
         several = getattr(self.inputs, "steps", None)
-        read = several(xs) if several else xs.with_values(self.inputs(xs.values))
-        scan = self.encoder(read)
+        scan = self.encoder(several(xs) if several else read(self.inputs, xs))
         summary = self.encoder.last(scan)
         state = self.decoder.divided(torch.tanh(self.initial(summary)))
         nothing = summary.new_zeros(len(summary), 0)

@@ -12,6 +12,7 @@ from elman.cells.base import State
 from elman.errors import SettingsError
 from elman.layers.crf import CRF
 from elman.layers.dropout import dropout
+from elman.layers.embedding import read
 from elman.layers.pooling import Pooling
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
@@ -93,7 +94,7 @@ class NToN(nn.Module):
 
         `state` is the one before the first step, where the sequences go on from others; zeros if None.
         """
-        return self.recurrent(xs.with_values(self.inputs(xs.values)), state, record)
+        return self.recurrent(read(self.inputs, xs), state, record)
 
     def answer(self, scan: Scan) -> tuple[Ragged, Tensor]:
         """The answers to the steps and to the whole of each sequence, from its scan."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from elman.cells.base import State
 from elman.errors import SettingsError
 from elman.layers.dropout import dropout
+from elman.layers.embedding import read
 from elman.layers.recurrent import Recurrent
 from elman.layers.softmax import Tied
 from elman.ragged import Ragged
@@ -86,7 +87,7 @@ class NToNWriter(nn.Module):
 
     def encoded(self, xs: Ragged) -> Ragged:
         """What is seen of each input, in view of all of them."""
-        outputs = self.encoder(xs.with_values(self.inputs(xs.values))).outputs
+        outputs = self.encoder(read(self.inputs, xs)).outputs
         return outputs.with_values(dropout(outputs.values, self.dropout, self.training))
 
     def start(self, xs: Any) -> _Place:

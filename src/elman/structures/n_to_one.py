@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from elman.cells.base import State
 from elman.layers.dropout import dropout
+from elman.layers.embedding import read
 from elman.layers.pooling import Pooling
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
@@ -58,7 +59,7 @@ class NToOne(nn.Module):
 
     def run(self, xs: Ragged, record: Sequence[str] = ()) -> Scan:
         """The recurrence over the whole of each sequence; `record` keeps gates and states."""
-        return self.recurrent(xs.with_values(self.inputs(xs.values)), record=record)
+        return self.recurrent(read(self.inputs, xs), record=record)
 
     def answer(self, scan: Scan) -> Tensor:
         """The answer to each sequence, from its scan: `batch outputs`."""

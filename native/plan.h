@@ -1,0 +1,262 @@
+// What a call of the scan works with: its sizes, its memory, and the large products before and after the walk.
+#pragma once
+
+#include <new>
+
+#include "product.h"
+#include "scan.h"
+#include "tiled.h"
+#include "tiles.h"
+
+namespace ELMAN_VARIANT {
+
+// Where a call keeps what it makes for itself, and what its threads share. Large is what multiplies large matrices.
+template <class T, class Cell, bool kBackward, class Large>
+struct Plan {
+  using S = Shape<Cell, kBackward>;
+  elman_scan scan;
+  const int64_t longest;
+  const int asked = std::max(1, scan.threads), ways = scan.directions;
+  const int64_t hidden = scan.hidden, projected = Cell::kBlocks * hidden, input = scan.input;
+  // Where several steps read a row of x, it is projected once; their gradients are summed before they are multiplied.
+  const int64_t inputs = scan.reads ? scan.inputs : scan.rows;
+  const int64_t read_size = scan.reads ? pieces(inputs * projected, 16) * 16 : 0;
+  // The recurrence, and the projection (forwards) or the gradient of the input (backwards).
+  const int64_t depth = kBackward ? projected : hidden;
+  const int64_t groups = Panels<T>::groups(hidden, S::wide);
+  const int64_t panel_size = Panels<T>::size(hidden, depth, S::kBlocks, S::wide);
+  const int64_t outer_depth = kBackward ? projected : input, outer_columns = kBackward ? input : projected;
+  const bool outer = !kBackward || scan.grad_x;
+  const int64_t bytes = panel_size * static_cast<int64_t>(sizeof(T));  // that a step reads
+  const bool far = bytes > near(), split = far && kBytes == 64;
+  // The recurrence goes to the matrix unit, unless its weights are too large for a near cache, or so small that
+  // meeting after every step costs more than it saves.
+  using Tiled = TiledSizes<Cell, kBackward>;
+  const bool alone = asked == ways || asked == 1;  // one thread for each direction
+  const bool tiled = Large::kWalks && !far && bytes > (alone ? kSmall : 4 * kSmall) && scan.batch >= kFew;
+  // Each tile projects its own steps, and what is projected need not go to memory and come back: unless so few run
+  // that weights are read for little, or, with narrow vectors, both do not fit into a near cache.
+  const bool fused = !kBackward && !Large::kWalks && !scan.reads && input <= 2 * hidden &&
+                     scan.rows >= kFew * longest && (kBytes == 64 || bytes + bytes / hidden * input <= near());
+  // Backwards, weights of few steps are not worth laying out: what is whole of them is read where it is.
+  const bool as_it_is = kBackward && scan.rows * hidden <= 1 << 17;
+  const int64_t outer_groups = fused ? groups : Large::groups(outer_columns);
+  const int64_t outer_size =
+      fused ? Panels<T>::size(hidden, input, S::kBlocks, S::wide) : Large::right_size(outer_depth, outer_columns);
+  const int64_t tile_size = tiled ? Tiled::weights(hidden) : 0;
+  const int64_t shared_size = tiled ? Tiled::shared(scan.batch, hidden, asked) : 0;
+  const int64_t own_size = tiled ? Tiled::own(scan.batch, hidden) : 0;
+  // Of each thread: the sums of a direction and what rounding has lost of them, and what its products are laid out in.
+  const int64_t sum_size = Cell::kGradBlocks * hidden, kept = pieces(2 * sum_size, 16) * 16;
+  const int64_t steps_size = Large::steps_size(input) + Large::steps_size(hidden) + Large::kLeftSize;
+  const int64_t block_size = std::max(Large::left_size(outer_depth), kBackward ? steps_size : 0);
+  // Multiples of 64 bytes, all of them.
+  T* read = nullptr;                                        // by direction and row of x: projections, or gradients
+  T *tiles = nullptr, *shared = nullptr, *owned = nullptr;  // of the recurrence on the matrix unit
+  T *panels = nullptr, *outer_panels = nullptr, *sums = nullptr, *blocks = nullptr, *biases = nullptr;
+
+  Plan(const elman_scan& given, int64_t longest, Arena& arena) : scan(given), longest(longest) {
+    const int64_t bias_size = pieces(projected, 16) * 16;
+    const int64_t own = block_size * asked + (kBackward ? kept * ways * asked : bias_size * ways);
+    // Gates that nobody keeps, or their gradients: memory that is touched anew costs more than to fill it.
+    const int64_t work = pieces(scan.rows * (kBackward ? Cell::kGradBlocks : Cell::kBlocks) * hidden, 16) * 16;
+    const auto gates = [this](int d) -> void*& {
+      return kBackward ? scan.direction[d].grad_gates : scan.direction[d].gates;
+    };
+    const int missing = fused || (!kBackward && scan.reads) ? 0 : !gates(0) + (ways > 1 && !gates(1));
+    const int64_t tiled_size = (tile_size + shared_size) * ways + own_size * asked;
+    const int64_t all = (panel_size + outer_size + read_size) * ways + work * missing + own + tiled_size;
+    T* at = static_cast<T*>(arena.of(all * sizeof(T)));
+    if (!at) throw std::bad_alloc();
+    for (int d = 0; d < ways; ++d)
+      if (!gates(d) && missing) gates(d) = at, at += work;
+    read = at, at += read_size * ways;
+    panels = at, outer_panels = at += panel_size * ways;
+    blocks = at += outer_size * ways, at += block_size * asked;
+    tiles = at, shared = at += tile_size * ways, owned = at += shared_size * ways, at += own_size * asked;
+    if (!kBackward) {
+      biases = at;
+      for (int d = 0; d < ways; ++d) add_biases(scan.direction[d], biases + d * bias_size);
+    } else {
+      sums = at;
+      std::memset(static_cast<void*>(sums), 0, kept * ways * asked * sizeof(T));
+    }
+  }
+
+  // The biases of the projection; one under a gate is added there.
+  void add_biases(const elman_direction& way, T* sum) const {
+    const T *ih = static_cast<const T*>(way.bias_ih), *hh = static_cast<const T*>(way.bias_hh);
+    for (int64_t j = 0; j < projected; ++j)
+      sum[j] = !ih ? T(0) : j / hidden == Cell::kInside ? ih[j] : ih[j] + hh[j];
+  }
+  Way<T> way(int d) const {
+    const elman_direction& of = scan.direction[d];
+    return {of, hidden, scan.output_stride, scan.grad_stride, scan.keep != 0,
+            scan.reads ? read + d * read_size : static_cast<const T*>(of.gates), scan.reads};
+  }
+  const T* bias(int d) const { return biases + d * (pieces(projected, 16) * 16); }
+
+  void pack(int thread, int threads) const {
+    for (int64_t job = thread; job < groups * ways; job += threads) {
+      const int d = static_cast<int>(job / groups);
+      const T* weight = static_cast<const T*>(scan.direction[d].weight_hh);
+      if (as_it_is && (job % groups + 1) * S::wide * kLanes<T> <= hidden) continue;
+      if (kBackward)
+        pack_backward(weight, panels + d * panel_size, job % groups, hidden, depth, S::wide);
+      else
+        pack_forward(weight, panels + d * panel_size, job % groups, hidden, depth, S::kBlocks, S::wide);
+    }
+    if constexpr (Large::kWalks)
+      if (tiled)
+        for (int64_t job = thread; job < Tiled::groups(hidden) * ways; job += threads) {
+          const int64_t d = job % ways;
+          TiledWalker<Cell>::template lay_weights<kBackward>(static_cast<const T*>(scan.direction[d].weight_hh),
+                                                             tiles + d * tile_size, job / ways, hidden);
+        }
+    if (!outer) return;
+    for (int64_t job = thread; job < outer_groups * ways; job += threads) {
+      const int d = static_cast<int>(job / outer_groups);
+      const T* weight = static_cast<const T*>(scan.direction[d].weight_ih);
+      T* to = outer_panels + d * outer_size;
+      if (outer_matrix(d) && (job % outer_groups + 1) * kColumns<T> <= outer_columns) continue;
+      if (fused)
+        pack_forward(weight, to, job % outer_groups, hidden, input, S::kBlocks, S::wide);
+      else if (kBackward)
+        Large::lay_columns(weight, to, job % outer_groups, outer_columns, outer_depth);
+      else
+        Large::lay_rows(weight, to, job % outer_groups, outer_columns, outer_depth);
+    }
+  }
+
+  // What the outer product reads without its being laid out, or null.
+  const T* outer_matrix(int d) const {
+    return as_it_is && !Large::kWalks ? static_cast<const T*>(scan.direction[d].weight_ih) : nullptr;
+  }
+
+  // P = X·W_ihᵀ + b, or dX = Σ dP·W_ih over the directions: this thread's rows.
+  void outer_product(Large& large, int thread, int threads) const {
+    const int64_t tiles = pieces(inputs, Large::kRows), from = tiles * thread / threads * Large::kRows;
+    const int64_t to = std::min(tiles * (thread + 1) / threads * Large::kRows, inputs);
+    T* const memory = blocks + thread * block_size;
+    for (int d = 0; d < ways; ++d) {
+      const elman_direction& way = scan.direction[d];
+      const T* from_panels = outer_panels + d * outer_size;
+      if (kBackward)
+        large.rows_product(grads(d), grad_stride, from_panels, outer_matrix(d), projected, input, nullptr, d > 0,
+                           static_cast<T*>(scan.grad_x), from, to, memory);
+      else
+        large.rows_product(static_cast<const T*>(scan.x), input, from_panels, nullptr, input, projected, bias(d),
+                           false, scan.reads ? read + d * read_size : static_cast<T*>(way.gates), from, to,
+                           memory);
+    }
+  }
+
+  // The gradients of the projections: as they are, or those of each row of x summed.
+  const T* grads(int d) const {
+    return scan.reads ? read + d * read_size : static_cast<const T*>(scan.direction[d].grad_gates);
+  }
+  const int64_t grad_stride = scan.reads ? projected : Cell::kGradBlocks * hidden;
+
+  // Sums them, step after step in every number: this thread's columns.
+  void sum_grads(int thread, int threads) const {
+    const int64_t all = pieces(projected, 16), from = all * thread / threads * 16;
+    const int64_t count = std::min(all * (thread + 1) / threads * 16, projected) - from;
+    for (int d = 0; d < ways; ++d) {
+      T* const sum = read + d * read_size + from;
+      for (int64_t r = 0; r < inputs; ++r) std::memset(static_cast<void*>(sum + r * projected), 0, count * sizeof(T));
+      const T* grad = static_cast<const T*>(scan.direction[d].grad_gates) + from;
+      for (int64_t r = 0; r < scan.rows; ++r, grad += Cell::kGradBlocks * hidden) {
+        T* const to = sum + scan.reads[r] * projected;
+        for (int64_t j = 0; j < count; j += kLanes<T>) {
+          const int n = static_cast<int>(std::min<int64_t>(kLanes<T>, count - j));
+          store(to + j, load(to + j, n) + load(grad + j, n), n);
+        }
+      }
+    }
+  }
+
+  // dW_ih = dPᵀ·X and dW_hh = dPᵀ·H[t-1] of one direction: the rows of both that are this part's. They go together where
+  // they sum over the same steps: laying out dP takes a tenth to a sixth of a product, and serves both.
+  void weights(Large& large, int d, int part, int parts, T* memory) const {
+    const T* const own = static_cast<const T*>(scan.direction[d].grad_gates);
+    const int64_t tiles = pieces(projected, Large::kRows), from = tiles * part / parts * Large::kRows;
+    const int64_t to = std::min(tiles * (part + 1) / parts * Large::kRows, projected);
+    if (!scan.reads) return sum_steps<true, true>(large, d, scan.rows, own, grad_stride, from, to, memory);
+    sum_steps<true, false>(large, d, inputs, grads(d), grad_stride, from, to, memory);
+    sum_steps<false, true>(large, d, scan.rows, own, Cell::kGradBlocks * hidden, from, to, memory);
+  }
+
+  template <bool kX, bool kH>
+  void sum_steps(Large& large, int d, int64_t count, const T* grads, int64_t stride, int64_t from, int64_t to,
+                 T* memory) const {
+    const Way<T> on = way(d);
+    const bool reverse = on.way.reverse != 0;
+    const T* const x = static_cast<const T*>(scan.x);
+    T *const x_panels = memory, *const h_panels = x_panels + Large::steps_size(input);
+    T* const left = h_panels + Large::steps_size(hidden);
+    T *const ih = static_cast<T*>(on.way.grad_weight_ih), *const hh = static_cast<T*>(on.way.grad_weight_hh);
+    if (count == 0) {
+      if (kX) std::memset(static_cast<void*>(ih + from * input), 0, (to - from) * input * sizeof(T));
+      if (kH) std::memset(static_cast<void*>(hh + from * hidden), 0, (to - from) * hidden * sizeof(T));
+    }
+    int64_t sequence = 0;
+    const auto before = [&](int64_t row) {
+      if (row < scan.offsets[sequence]) sequence = 0;
+      while (row >= scan.offsets[sequence + 1]) ++sequence;
+      const bool first = row == (reverse ? scan.offsets[sequence + 1] - 1 : scan.offsets[sequence]);
+      return on.h_before(first ? -1 : reverse ? row + 1 : row - 1, sequence);
+    };
+    // A block under a gate: its own gradient lies behind all the others.
+    const int64_t plain = Cell::kInside < 0 ? projected : Cell::kInside * hidden;
+    const int64_t step = (left - memory) * static_cast<int64_t>(sizeof(T)) > near() / 2 ? kDeep / 2 : kDeep;
+    for (int64_t r = 0; r < count; r += step) {
+      const int64_t deep = std::min(step, count - r);
+      if (kX) Large::lay_steps(deep, [&](int64_t k) { return x + (r + k) * input; }, input, x_panels);
+      if (kH) Large::lay_steps(deep, [&](int64_t k) { return before(r + k); }, hidden, h_panels);
+      for (int64_t i = from, end; i < to; i = end) {
+        end = std::min({i + Large::kTogether, to, i < plain ? plain : to});
+        const T* const grad = grads + r * stride + i;
+        if (kX) {
+          Large::lay_left(grad, stride, deep, end - i, left);
+          large.sums_product(deep, left, end - i, x_panels, input, r > 0, ih + i * input);
+        }
+        if (!kH) continue;
+        if (!kX || i >= plain) Large::lay_left(i < plain ? grad : grad + hidden, stride, deep, end - i, left);
+        large.sums_product(deep, left, end - i, h_panels, hidden, r > 0, hh + i * hidden);
+      }
+    }
+  }
+
+  void finish_biases(int d) const {
+    const elman_direction& way = scan.direction[d];
+    if (!way.bias_ih) return;
+    T *ih = static_cast<T*>(way.grad_bias_ih), *hh = static_cast<T*>(way.grad_bias_hh);
+    for (int64_t j = 0; j < projected; ++j) {
+      const int64_t own = j / hidden == Cell::kInside ? j + hidden : j;
+      ih[j] = hh[j] = T(0);
+      for (int part = 0; part < asked; ++part) {
+        const T* sum = sums + (d * asked + part) * kept;
+        ih[j] += sum[j], hh[j] += sum[own];
+      }
+    }
+  }
+
+  void finish_states(int d, const Rows& rows) const {
+    const Way<T> on = way(d);
+    for (int64_t i = 0; i < scan.batch; ++i) {
+      const int64_t b = rows.sequence[i], length = rows.length[i];
+      const int64_t last = length ? rows.row(i, length - 1) : -1;
+      const T* from[2] = {on.h_before(last, b), on.way.final[1] ? on.c_before(last, b) : nullptr};
+      for (int n = 0; n < 2; ++n) {
+        T* to = static_cast<T*>(on.way.final[n]);
+        if (!to) continue;
+        if (from[n])
+          std::memcpy(to + b * hidden, from[n], hidden * sizeof(T));
+        else
+          std::memset(static_cast<void*>(to + b * hidden), 0, hidden * sizeof(T));
+      }
+    }
+  }
+};
+
+}  // namespace ELMAN_VARIANT
