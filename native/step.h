@@ -194,12 +194,15 @@ struct Sums {
   }
   void all(Helper* helper) const {
     const int64_t bytes = rows * (ih.depth + (hh.weight ? hidden : 0)) * static_cast<int64_t>(sizeof(W));
-    if (helper && bytes >= kLarge)
-      return helper->share(pieces(), [](const void* of, int64_t n) { static_cast<const Sums*>(of)->piece(n); }, this);
+    if (helper && helper->worth(bytes)) {
+      helper->share(pieces(), [](const void* of, int64_t n) { static_cast<const Sums*>(of)->piece(n); }, this);
+      const int64_t count = rows + (joined < rows ? hidden : 0);
+      for (int64_t k = 0; k < count; k += 64 / sizeof(T)) __builtin_prefetch(out + k);  // they come from the other core
+      return;
+    }
     for (int64_t n = 0; n < pieces(); ++n) piece(n);
   }
 
-  static constexpr int64_t kLarge = 1 << 18;  // bytes that take longer to read than another core to join
   static int64_t panels(int64_t rows) { return (rows + kPanel - 1) / kPanel; }
 };
 
