@@ -47,12 +47,15 @@ inline void fetch_forward(const Way<T>& on, int64_t row, int64_t before, int64_t
   }
   if (on.candidates()) __builtin_prefetch(on.candidates() + row * on.hidden + unit, 1);
 }
+// Of one block, what the step starts from, and where its gate goes.
+template <class Cell, class T>
+inline void fetch_start(const Way<T>& on, int64_t row, int block, int64_t unit) {
+  if (on.reads) __builtin_prefetch(on.start(row, Cell::kBlocks) + block * on.hidden + unit);
+  if (!on.reads || on.keep) __builtin_prefetch(on.gates() + (row * Cell::kBlocks + block) * on.hidden + unit, 1);
+}
 template <class Cell, class T>
 inline void fetch_projected(const Way<T>& on, int64_t row, int64_t unit) {
-  for (int block = 0; block < Cell::kBlocks; ++block) {
-    if (on.reads) __builtin_prefetch(on.start(row, Cell::kBlocks) + block * on.hidden + unit);
-    if (!on.reads || on.keep) __builtin_prefetch(on.gates() + (row * Cell::kBlocks + block) * on.hidden + unit, 1);
-  }
+  for (int block = 0; block < Cell::kBlocks; ++block) fetch_start<Cell>(on, row, block, unit);
 }
 template <class Cell, class T>
 inline void fetch_backward(const Way<T>& on, int64_t row, int64_t before, int64_t unit) {

@@ -40,6 +40,9 @@ struct Choice {
 #ifdef ELMAN_AMX
 // Whether there is a matrix unit for bfloat16, and the system lets this process use it.
 bool matrix_unit() {
+#ifdef ELMAN_EMULATED_UNIT
+  return true;
+#endif
   static const bool found = [] {
     unsigned a = 0, b = 0, c = 0, d = 0;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;

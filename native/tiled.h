@@ -135,7 +135,8 @@ struct TiledWalker {
     for (int block = 0; block < G; ++block) {
       for (int64_t m = 0; m < count; ++m)
         for (int64_t at = unit; at < unit + kRows; at += kSide) {
-          if (block == 0) fetch_forward(on, row[m], before[m], at), fetch_projected<Cell>(on, row[m], at);
+          fetch_start<Cell>(on, row[m], block, at);
+          if (block == 0) fetch_forward(on, row[m], before[m], at);
         }
       if (!product) continue;
       const Half* const left = state(s + 1, i, 0);

@@ -13,6 +13,9 @@
 #include "product.h"
 
 #if defined(__AMX_BF16__) && defined(__AMX_TILE__)
+#ifdef ELMAN_EMULATED_UNIT
+#include "emulated_tiles.h"
+#endif
 
 namespace ELMAN_VARIANT {
 
