@@ -291,6 +291,8 @@ MESSAGES = {
     "bench.ceiling": "占大矩阵乘法速度的份额，隐藏单元 256 及以上",
     "bench.step.packed": "分类器的一步训练，与 torch packed 相比",
     "bench.step.best": "分类器的一步训练，与 torch packed 和 padded 中较快者相比",
+    "bench.step.language.packed": "同上，词频如自然语言，与 torch packed 相比",
+    "bench.step.language.best": "同上，词频如自然语言，与两者中较快者相比",
     "bench.stream.small.cell": "单条序列的一步，隐藏单元 64 至 128，与 torch 的单元相比",
     "bench.stream.small.onnx": "单条序列的一步，隐藏单元 64 至 128，与 onnxruntime 相比",
     "bench.stream.small.bound": "单条序列的一步，隐藏单元 64 至 128，与预先绑定内存的 onnxruntime 相比",

@@ -296,6 +296,8 @@ MESSAGES = {
     "bench.ceiling": "share of a large matrix product's speed, hidden 256 and more",
     "bench.step.packed": "a classifier's training step over torch packed",
     "bench.step.best": "a classifier's training step over the better of torch packed and padded",
+    "bench.step.language.packed": "the same, words as often as in a language, over torch packed",
+    "bench.step.language.best": "the same, words as often as in a language, over the better of both",
     "bench.stream.small.cell": "a step at batch 1, hidden 64 to 128, over torch's cells",
     "bench.stream.small.onnx": "a step at batch 1, hidden 64 to 128, over onnxruntime",
     "bench.stream.small.bound": "a step at batch 1, hidden 64 to 128, over onnxruntime with bound memory",
