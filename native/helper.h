@@ -68,7 +68,7 @@ class Helper {
   void measure() {
     if (taken_.exchange(true, std::memory_order_acquire)) return;
     int64_t far = INT64_MAX / kBytes;
-    for (int turn = 0; turn < 4; ++turn) {
+    for (int turn = 0; turn < 8; ++turn) {
       const Clock::time_point since = Clock::now();
       const int64_t helped = helped_.load(std::memory_order_relaxed);
       job_.post(1, 1, [](const void*, int64_t) {}, nullptr);
@@ -86,11 +86,11 @@ class Helper {
 
   // It is not worth waking for work that comes now and then.
   void wake() {
-    if (Clock::now() - last_ > kAwake) return;
+    if (wanted_.load(std::memory_order_relaxed) || Clock::now() - last_ > kAwake) return;
     if (!started_) std::thread(&Helper::serve, this).detach();
     started_ = true;
     const std::lock_guard<std::mutex> lock(mutex_);
-    asleep_.store(false, std::memory_order_relaxed);
+    wanted_.store(true, std::memory_order_relaxed);
     called_.notify_one();
   }
 
@@ -98,8 +98,10 @@ class Helper {
     for (;;) {
       {
         std::unique_lock<std::mutex> lock(mutex_);
-        called_.wait(lock, [this] { return !asleep_.load(std::memory_order_relaxed); });
+        called_.wait(lock, [this] { return wanted_.load(std::memory_order_relaxed); });
+        wanted_.store(false, std::memory_order_relaxed);
       }
+      asleep_.store(false, std::memory_order_relaxed);  // only now: it takes a while to get here
       Clock::time_point since = Clock::now();
       for (unsigned spins = 0;; ++spins) {
         if (job_.left.load(std::memory_order_relaxed) > 0) {
@@ -130,7 +132,7 @@ class Helper {
     if (spins > 2000) std::this_thread::yield();  // a busy machine may have put it aside
   }
 
-  std::atomic<bool> taken_{false}, asleep_{true};
+  std::atomic<bool> taken_{false}, asleep_{true}, wanted_{false};
   std::atomic<int64_t> far_{0};
   std::atomic<int> trusted_{0};
   bool started_ = false;
