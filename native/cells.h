@@ -57,6 +57,12 @@ template <class Cell, class T>
 inline void fetch_projected(const Way<T>& on, int64_t row, int64_t unit) {
   for (int block = 0; block < Cell::kBlocks; ++block) fetch_start<Cell>(on, row, block, unit);
 }
+// And where the gates go alone, of a tile that projects its own steps.
+template <class Cell, class T>
+inline void fetch_gates(const Way<T>& on, int64_t row, int64_t unit) {
+  for (int block = 0; block < Cell::kBlocks; ++block)
+    __builtin_prefetch(on.gates() + (row * Cell::kBlocks + block) * on.hidden + unit, 1);
+}
 template <class Cell, class T>
 inline void fetch_backward(const Way<T>& on, int64_t row, int64_t before, int64_t unit) {
   const int64_t hidden = on.hidden;

@@ -182,7 +182,7 @@ struct Walker {
       before[m] = s > 0 ? rows.row(i + m, s - 1) : -1;
       a[m] = on.h_before(before[m], rows.sequence[i + m]);
       fetch_forward(on, row[m], before[m], unit);
-      if (projection && on.keep) fetch_projected<Cell>(on, row[m], unit);
+      if (projection && on.keep) fetch_gates<Cell>(on, row[m], unit);
     }
     if (projection) fetch_inputs(rows, i, count, s, group, Panels<T>::groups(hidden, wide));
     project<S>(unit, count, row, acc, inside, projection ? projection + group * scan.input * width : nullptr,
