@@ -269,6 +269,9 @@ class Shared(Ragged):
         reads: `steps`, int64, from 0 to `rows - 1`.
         offsets: `batch + 1`, as those of any batch.
 
+    Raises:
+        ShapeError: `reads` are no numbers of rows, or the offsets do not describe them.
+
     >>> xs = Shared(torch.tensor([[0.5], [0.25]]), torch.tensor([1, 0, 1]), torch.tensor([0, 2, 3]))
     >>> xs.padded().flatten(1)
     tensor([[0.2500, 0.5000],
@@ -279,12 +282,21 @@ class Shared(Ragged):
     _reads: Tensor
 
     def __init__(self, distinct: Tensor, reads: Tensor, offsets: Tensor) -> None:
+        numbers = reads.dim() == 1 and reads.dtype == torch.int64 and reads.device == distinct.device
+        if not numbers or distinct.dim() != 2:
+            raise ShapeError(
+                "These are no rows, or no numbers of rows.",
+                expected="rows of shape (rows, features), and for each step an int64 beside them",
+                received=f"{tuple(distinct.shape)} on {distinct.device}, and {reads.dtype} of shape "
+                f"{tuple(reads.shape)} on {reads.device}",
+                fix="Shared(rows, reads.flatten().long(), offsets)",
+            )
         Ragged(reads, offsets)  # do they fit?
-        self.__dict__.update(_distinct=distinct, _reads=reads, offsets=offsets)
+        self.__dict__.update(_distinct=distinct, _reads=reads.contiguous(), offsets=offsets)
 
     @classmethod
     def like(cls, xs: Ragged, distinct: Tensor, reads: Tensor) -> Shared:
-        """With the lengths of another batch, which are known to fit."""
+        """With the lengths of another batch, of reads that are known to fit."""
         made = cls.__new__(cls)
         made.__dict__.update(_distinct=distinct, _reads=reads, offsets=xs.offsets)
         return made

@@ -139,10 +139,26 @@ def test_a_row_that_is_not_there_is_an_error() -> None:
         reads[1] = wrong
         with backend("native"), pytest.raises(BackendError, match="out of range"):
             layer(Shared(xs.distinct, reads, xs.offsets))
-    with pytest.raises(ShapeError):
-        Shared(xs.distinct, xs.reads, torch.tensor([0, 4]))
+    for rows, reads, offsets in (
+        (xs.distinct, xs.reads, torch.tensor([0, 4])),
+        (xs.distinct, xs.reads.int(), xs.offsets),
+        (xs.distinct, xs.reads[:, None], xs.offsets),
+        (xs.distinct[0], xs.reads, xs.offsets),
+        (xs.distinct, xs.reads.to("meta"), xs.offsets),
+    ):
+        with pytest.raises(ShapeError):
+            Shared(rows, reads, offsets)
     with pytest.raises(ShapeError, match="features"):
         Recurrent("gru", 2, 4)(xs)
+
+
+def test_numbers_of_rows_may_lie_anywhere() -> None:
+    xs, layer = batch(3, (3, 0, 2)), Recurrent("gru", 3, 4)
+    wide = torch.stack([xs.reads, xs.reads + 1], 1)
+    found = layer(Shared(xs.distinct, wide[:, 0], xs.offsets))
+    torch.testing.assert_close(found.outputs.values, layer(xs).outputs.values)
+    turned = Shared(xs.distinct.T.contiguous().T, xs.reads, xs.offsets)
+    torch.testing.assert_close(layer(turned).outputs.values, layer(xs).outputs.values)
 
 
 def test_a_batch_of_shared_rows_is_a_batch() -> None:
