@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow lint install wheel lock clean
+.PHONY: help demo test slow emulated lint install wheel lock clean
 
 PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python)
 SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -42,6 +42,17 @@ test: $(STAMP) ## run the quick tests, doctests among them
 
 slow: $(STAMP) ## run the tests that train for minutes
 	@$(IN_VENV) pytest -m slow
+
+# The library with the matrix unit stands in the place of the other one while the laws are read.
+emulated: $(STAMP) ## hold what is written for a matrix unit to the laws, with one in C++
+	@set -e; export PATH="$$PWD/.venv/bin:$$PATH"; \
+	cmake -S native -B build/emulated -G Ninja -DCMAKE_BUILD_TYPE=Release -DELMAN_EMULATED_UNIT=ON > /dev/null; \
+	ninja -C build/emulated; \
+	kept=$$(mktemp); cp src/elman/libelman.so "$$kept"; \
+	trap 'cp "$$kept" src/elman/libelman.so; rm "$$kept"' EXIT; \
+	cp build/emulated/libelman.so src/elman/libelman.so; \
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(IN_VENV) pytest --numprocesses auto --maxprocesses 4 \
+	  tests/laws/test_native*.py tests/laws/test_shared.py tests/laws/test_scan.py tests/laws/test_recurrent.py
 
 lint: $(STAMP) ## check style, format, types and the direction of imports
 	@$(IN_VENV) ruff check
