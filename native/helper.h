@@ -47,7 +47,7 @@ class Helper {
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::microseconds kAwake{200};  // longer than what lies between two steps of a session
   static constexpr int64_t kLeast = 1 << 16;  // bytes for which nobody is woken
-  static constexpr int64_t kBytes = 400;       // to read for each nanosecond of the way there and back
+  static constexpr int64_t kBytes = 400;      // to read for each nanosecond of the way there and back
   static constexpr int kTrust = 4096;         // questions until the other core may have moved
 
   // One line of memory, so that it comes from core to core at once.

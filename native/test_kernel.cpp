@@ -4,7 +4,9 @@
 //
 //     g++ -std=c++17 -O1 -g -fsanitize=address,undefined -fopenmp … variant.cpp elman.cpp test_kernel.cpp
 #include <cmath>
+#include <thread>
 
+#include "helper.h"
 #include "test_layer.h"
 
 namespace {
@@ -155,6 +157,30 @@ void table() {
   }
 }
 
+// Each piece of a work is done once, by whichever of two threads; two that ask at a time, often enough to keep the other
+// awake, and after so long that it sleeps.
+void shared_out() {
+  static Helper* const helper = new Helper;  // its thread never ends
+  const auto ask = [](int which, bool* sound) {
+    std::vector<int> done(64);
+    for (int turn = 0; turn < 6000; ++turn) {
+      const int64_t pieces = 1 + (turn * 7 + which) % 13;
+      std::fill(done.begin(), done.end(), 0);
+      helper->worth(int64_t{1} << (14 + turn % 8));
+      const auto piece = [](const void* of, int64_t n) { ++(**static_cast<std::vector<int>* const*>(of))[n]; };
+      std::vector<int>* const to = &done;
+      helper->share(pieces, piece, &to);
+      for (int64_t n = 0; n < 64; ++n) *sound = *sound && done[n] == (n < pieces);
+      if (turn % 1000 == 0) std::this_thread::sleep_for(std::chrono::microseconds(400));
+    }
+  };
+  bool first = true, second = true;
+  std::thread other(ask, 5, &second);
+  ask(0, &first);
+  other.join();
+  expect(first && second, "a piece of shared work is done once");
+}
+
 // The distinct ones of some rows, again and again, of tables of any size.
 void distinct() {
   for (const int64_t rows : {1, 7, 900, 40}) {
@@ -280,7 +306,7 @@ int main() {
     // Panels that are shared for the last few sequences, and panels that no near cache holds.
     for (const int64_t hidden : {130, 420}) both({ELMAN_LSTM, 2, 3, 3, hidden, batches[6], hidden == 420});
   }
-  refused();
+  shared_out(), refused();
   std::printf(faults ? "%d faults\n" : "the kernel is sound\n", faults);
   return faults ? EXIT_FAILURE : EXIT_SUCCESS;
 }
