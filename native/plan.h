@@ -38,8 +38,9 @@ struct Plan {
   // that weights are read for little, or, with narrow vectors, both do not fit into a near cache.
   const bool fused = !kBackward && !Large::kWalks && !scan.reads && input <= 2 * hidden &&
                      scan.rows >= kFew * longest && (kBytes == 64 || bytes + bytes / hidden * input <= near());
-  // Backwards, weights of few steps are not worth laying out: what is whole of them is read where it is.
-  const bool as_it_is = kBackward && scan.rows * hidden <= 1 << 17;
+  // Backwards, weights of few steps are not worth laying out: what is whole of them is read where it is. With a smaller
+  // near cache they push each other out of it, and fewer steps are few.
+  const bool as_it_is = kBackward && scan.rows * hidden <= (kBytes == 64 ? 1 << 17 : 1 << 15);
   const int64_t outer_groups = fused ? groups : Large::groups(outer_columns);
   const int64_t outer_size =
       fused ? Panels<T>::size(hidden, input, S::kBlocks, S::wide) : Large::right_size(outer_depth, outer_columns);
@@ -133,22 +134,27 @@ struct Plan {
     return as_it_is && !Large::kWalks ? static_cast<const T*>(scan.direction[d].weight_ih) : nullptr;
   }
 
-  // P = X·W_ihᵀ + b, or dX = Σ dP·W_ih over the directions: this thread's rows.
-  void outer_product(Large& large, int thread, int threads) const {
-    const int64_t tiles = pieces(inputs, Large::kRows), from = tiles * thread / threads * Large::kRows;
-    const int64_t to = std::min(tiles * (thread + 1) / threads * Large::kRows, inputs);
-    T* const memory = blocks + thread * block_size;
-    for (int d = 0; d < ways; ++d) {
-      const elman_direction& way = scan.direction[d];
-      const T* from_panels = outer_panels + d * outer_size;
-      if (kBackward)
-        large.rows_product(grads(d), grad_stride, from_panels, outer_matrix(d), projected, input, nullptr, d > 0,
-                           static_cast<T*>(scan.grad_x), from, to, memory);
-      else
-        large.rows_product(static_cast<const T*>(scan.x), input, from_panels, nullptr, input, projected, bias(d),
-                           false, scan.reads ? read + d * read_size : static_cast<T*>(way.gates), from, to,
-                           memory);
-    }
+  // This part's rows of a large product.
+  template <class Product>
+  void rows_of(int part, int parts, const Product& product) const {
+    const int64_t tiles = pieces(inputs, Large::kRows), from = tiles * part / parts * Large::kRows;
+    product(from, std::min(tiles * (part + 1) / parts * Large::kRows, inputs));
+  }
+  // P = X·W_ihᵀ + b of one direction.
+  void project(Large& large, int d, int part, int parts, T* memory) const {
+    T* const to = scan.reads ? read + d * read_size : static_cast<T*>(scan.direction[d].gates);
+    rows_of(part, parts, [&](int64_t first, int64_t last) {
+      large.rows_product(static_cast<const T*>(scan.x), input, outer_panels + d * outer_size, nullptr, input, projected,
+                         bias(d), false, to, first, last, memory);
+    });
+  }
+  // dX = Σ dP·W_ih over the directions.
+  void input_grads(Large& large, int part, int parts, T* memory) const {
+    rows_of(part, parts, [&](int64_t first, int64_t last) {
+      for (int d = 0; d < ways; ++d)
+        large.rows_product(grads(d), grad_stride, outer_panels + d * outer_size, outer_matrix(d), projected, input,
+                           nullptr, d > 0, static_cast<T*>(scan.grad_x), first, last, memory);
+    });
   }
 
   // The gradients of the projections: as they are, or those of each row of x summed.
@@ -208,7 +214,11 @@ struct Plan {
     };
     // A block under a gate: its own gradient lies behind all the others.
     const int64_t plain = Cell::kInside < 0 ? projected : Cell::kInside * hidden;
-    const int64_t step = (left - memory) * static_cast<int64_t>(sizeof(T)) > near() / 2 ? kDeep / 2 : kDeep;
+    // So many steps go in one run: fewer where they would not fit into a near cache, and fewer still where rounding
+    // shows, for a small product costs little however it is summed.
+    const bool small = projected * (input + hidden) <= kSmallSum;
+    const bool large_steps = (left - memory) * static_cast<int64_t>(sizeof(T)) > near() / 2;
+    const int64_t step = small ? kDeep / 8 : large_steps ? kDeep / 2 : kDeep;
     for (int64_t r = 0; r < count; r += step) {
       const int64_t deep = std::min(step, count - r);
       if (kX) Large::lay_steps(deep, [&](int64_t k) { return x + (r + k) * input; }, input, x_panels);

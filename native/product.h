@@ -9,6 +9,7 @@
 namespace ELMAN_VARIANT {
 
 constexpr int64_t kDeep = 256;  // steps of a sum that stay in the cache, before they are added to the result
+constexpr int64_t kSmallSum = 1 << 13;  // numbers of a gradient that costs little
 
 // The tile: kTall rows × kWide vectors of columns.
 constexpr int kTall = kRegisters == 32 ? 8 : 6;
@@ -31,16 +32,12 @@ __attribute__((noinline)) void tile(const T* a, int64_t a_stride, int64_t depth,
     row[m] = a + m * a_stride;
     __builtin_prefetch(c + m * stride, 1);  // it is written when the sums are done, and is far away by then
   }
-  for (int64_t k = 0; k < depth; ++k) {
-    // Written out: `auto` would forget that it need not be aligned.
-    const typename Simd<T>::Loose* b = reinterpret_cast<const typename Simd<T>::Loose*>(panel + k * apart);
-#pragma GCC unroll 16
-    for (int m = 0; m < M; ++m) {
-      const T one = kPacked ? a[k * kPacked + m] : row[m][k];
-#pragma GCC unroll 8
-      for (int v = 0; v < kWide; ++v) sum[m][v] += one * b[v];
-    }
-  }
+  const auto at = [&](int64_t k) __attribute__((always_inline)) {
+    add_products<T>(sum, [&](int m) { return kPacked ? a[k * kPacked + m] : row[m][k]; }, panel + k * apart);
+  };
+  int64_t k = 0;
+  for (; k + 2 <= depth; k += 2) at(k), at(k + 1);
+  if (k < depth) at(k);
   if (__builtin_expect(columns >= kColumns<T>, 1)) {
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m)

@@ -153,6 +153,18 @@ struct Ahead {
   int64_t step;
 };
 
+// sum[m][v] += a(m)·b[v]: what all products are made of.
+template <class T, int M, int N, class A>
+__attribute__((always_inline)) inline void add_products(Vec<T> (&sum)[M][N], const A& a, const T* from) {
+  const typename Simd<T>::Loose* const b = reinterpret_cast<const typename Simd<T>::Loose*>(from);
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+    const T one = a(m);
+#pragma GCC unroll 8
+    for (int v = 0; v < N; ++v) sum[m][v] += one * b[v];
+  }
+}
+
 // acc[m][v] += Σ_k a[m][k]·panel[k][v]: the register tile, on which nearly all the time is spent. The numbers of a k
 // lie `stride` behind those of the one before, and the first N vectors of kApart are multiplied.
 template <class T, int M, int N, int kApart, bool kAhead>
@@ -162,17 +174,13 @@ __attribute__((noinline)) void multiply_tile(Vec<T>* acc, const T* const* a, int
   Vec<T> sum[M][N] = {};  // added at last: what is much larger would round every step of the sum
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) row[m] = a[m];
-  for (int64_t k = 0; k < depth; ++k) {
-    const typename Simd<T>::Loose* b =
-        reinterpret_cast<const typename Simd<T>::Loose*>(panel + k * stride);
+  const auto at = [&](int64_t k) __attribute__((always_inline)) {
     if (kAhead) __builtin_prefetch(ahead.at + k * ahead.step, 0, 2);
-#pragma GCC unroll 16
-    for (int m = 0; m < M; ++m) {
-      const T one = row[m][k];
-#pragma GCC unroll 8
-      for (int v = 0; v < N; ++v) sum[m][v] += one * b[v];
-    }
-  }
+    add_products<T>(sum, [&](int m) { return row[m][k]; }, panel + k * stride);
+  };
+  int64_t k = 0;
+  for (; k + 2 <= depth; k += 2) at(k), at(k + 1);
+  if (k < depth) at(k);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m)
 #pragma GCC unroll 8

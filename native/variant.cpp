@@ -50,13 +50,15 @@ void go(const elman_scan& given, const int64_t* order) {
     Large large;
     plan.pack(thread, threads);
     barrier();
-    if (!kBackward && !plan.fused) {
-      plan.outer_product(large, thread, threads);
-      barrier();
-    }
     for (int d = 0; d < plan.ways; ++d) {
       if (halves && thread / size != d) continue;
       const int part = halves ? thread % size : thread;
+      Team* const team = size == 1 ? nullptr : &teams[d];
+      T* const memory = plan.blocks + thread * plan.block_size;
+      if (!kBackward && !plan.fused) {  // by who walks them, next to whom they are then
+        plan.project(large, d, part, size, memory);
+        if (team) team->meet();
+      }
       const Way<T> on = plan.way(d);
       const Walker<T, Cell> walker{scan, on, plan.panels + d * plan.panel_size,
                                    plan.fused ? plan.outer_panels + d * plan.outer_size : nullptr,
@@ -67,7 +69,6 @@ void go(const elman_scan& given, const int64_t* order) {
       // So many steps go to the matrix unit, or else each thread goes so many by itself; what is left is shared.
       const int64_t tiled = plan.tiled ? all[d].length[kFew - 1] : 0, begun = plan.tiled ? tiled : alone;
       const Rows mine(scan, scan.direction[d], order, part, size);
-      Team* team = size == 1 ? nullptr : &teams[d];
       const auto begin = [&] {
         if constexpr (Large::kWalks)
           if (plan.tiled) {
@@ -100,7 +101,7 @@ void go(const elman_scan& given, const int64_t* order) {
         plan.sum_grads(thread, threads);
         barrier();
       }
-      if (plan.outer) plan.outer_product(large, thread, threads);
+      if (plan.outer) plan.input_grads(large, thread, threads, plan.blocks + thread * plan.block_size);
       for (int d = 0; d < plan.ways; ++d)
         if (!halves || thread / size == d)
           plan.weights(large, d, halves ? thread % size : thread, size, plan.blocks + thread * plan.block_size);
