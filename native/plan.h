@@ -105,7 +105,7 @@ struct Plan {
       if (kBackward)
         pack_backward(weight, panels + d * panel_size, job % groups, hidden, depth, S::wide);
       else
-        pack_forward(weight, panels + d * panel_size, job % groups, hidden, depth, S::kBlocks, S::wide);
+        pack_forward(weight, panels + d * panel_size, job % groups, hidden, depth, S::kBlocks, S::kJoined, S::wide);
     }
     if constexpr (Large::kWalks)
       if (tiled)
@@ -121,7 +121,7 @@ struct Plan {
       T* to = outer_panels + d * outer_size;
       if (outer_matrix(d) && (job % outer_groups + 1) * kColumns<T> <= outer_columns) continue;
       if (fused)
-        pack_forward(weight, to, job % outer_groups, hidden, input, S::kBlocks, S::wide);
+        pack_forward(weight, to, job % outer_groups, hidden, input, S::kBlocks, S::kJoined, S::wide);
       else if (kBackward)
         Large::lay_columns(weight, to, job % outer_groups, outer_columns, outer_depth);
       else

@@ -33,7 +33,8 @@ __attribute__((noinline)) void tile(const T* a, int64_t a_stride, int64_t depth,
     __builtin_prefetch(c + m * stride, 1);  // it is written when the sums are done, and is far away by then
   }
   const auto at = [&](int64_t k) __attribute__((always_inline)) {
-    add_products<T>(sum, [&](int m) { return kPacked ? a[k * kPacked + m] : row[m][k]; }, panel + k * apart);
+    add_products<T, M, kWide, kWide>(sum, [&](int m) { return kPacked ? a[k * kPacked + m] : row[m][k]; },
+                                     panel + k * apart, 0);
   };
   int64_t k = 0;
   for (; k + 2 <= depth; k += 2) at(k), at(k + 1);
@@ -85,7 +86,7 @@ struct Vectors {
   static int64_t left_size(int64_t) { return 0; }
   // A group of columns: column j is row j of a matrix, or its column j.
   static void lay_rows(const T* matrix, T* to, int64_t group, int64_t columns, int64_t depth) {
-    pack_forward(matrix, to, group, columns, depth, 1, kWide);
+    pack_forward(matrix, to, group, columns, depth, 1, 1, kWide);
   }
   static void lay_columns(const T* matrix, T* to, int64_t group, int64_t columns, int64_t depth) {
     pack_backward(matrix, to, group, columns, depth, kWide);

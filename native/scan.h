@@ -40,9 +40,11 @@ template <class Cell, bool kBackward>
 struct Shape {
   static constexpr bool kMany = kRegisters == 32;
   static constexpr int kBlocks = kBackward ? 1 : Cell::kBlocks;
-  static constexpr int wide = kBlocks > 1 ? 1 : kMany ? 4 : 2;
+  static constexpr int wide = !kMany ? 2 : kBlocks > 1 ? 1 : 4;
   static constexpr int N = kBlocks * wide;
-  static constexpr int M = kMany ? (N == 4 ? 6 : 8) : (N == 4 ? 3 : N == 3 ? 4 : 6);
+  static constexpr int M = !kMany || N == 4 ? 6 : 8;
+  // Blocks that are multiplied in one go, and lie side by side in a panel: all, where there are registers for them.
+  static constexpr int kJoined = kMany ? kBlocks : 1, kGoes = kBlocks / kJoined;
 };
 
 // Kahan's sum of the gradients of a bias: over a hundred thousand steps a plain one would lose what is small.
@@ -77,7 +79,7 @@ struct Walker {
       const int64_t active = rows.longer_than(s);
       for (int64_t group = first; group < last; ++group) {
         const int64_t then = group + 1 < last ? group + 1 : first;
-        for (int64_t i = 0; i < active; i += M) forward_tile(rows, i, active, s, group, then);
+        tiles_of<M>(0, active, [&](int64_t i, int count) { forward_tile(rows, i, count, active, s, group, then); });
       }
       if (team) team->meet();
     }
@@ -104,15 +106,38 @@ struct Walker {
   // A step that another follows, the last one of a sequence, and the state before the first.
   enum Kind { kFollowed, kLast, kInitial };
 
+  // Rows in tiles of M at most: no tile of one or two beside full ones, for it waits for its own sums.
+  template <int M, class Tile>
+  static void tiles_of(int64_t from, int64_t to, const Tile& tile) {
+    for (int64_t left = (to - from + M - 1) / M, i = from; left > 0; --left) {
+      const int count = static_cast<int>((to - i + left - 1) / left);
+      tile(i, count), i += count;
+    }
+  }
+
   int lanes(int64_t unit) const { return static_cast<int>(std::min<int64_t>(kLane, scan.hidden - unit)); }
 
   // A tile's product; of a panel that is half empty, because the units end in it, with the half that is not.
   template <class S>
   void product(int64_t unit, int count, Vec<T>* acc, const T* const* a, int64_t depth, const T* panel, Ahead ahead,
-               int64_t stride = S::N * kLane) const {
-    if constexpr (S::wide == 4)
-      if (scan.hidden - unit <= 2 * kLane) return multiply<T, S::M, 2, 4>(count, acc, a, depth, panel, stride, ahead);
-    multiply<T, S::M, S::N, S::N>(count, acc, a, depth, panel, stride, ahead);
+               int64_t stride = S::kJoined * S::wide * kLane) const {
+    constexpr int half = S::wide / 2;
+    if constexpr (S::kJoined == 1 && half > 0)
+      if (scan.hidden - unit <= half * kLane) {
+        for (int go = 0; go < S::kGoes; ++go)
+          multiply<T, S::M, half, S::N>(count, acc + go * S::wide, a, depth, panel + go * depth * stride, stride,
+                                        {ahead.at + go * depth * ahead.step, ahead.step});
+        return;
+      }
+    int go = 0;
+    if constexpr (S::kGoes > 1)  // few sequences: two blocks at once, or a sum would wait for itself
+      for (; count <= S::M / 2 && go + 2 <= S::kGoes; go += 2)
+        multiply<T, S::M / 2, 2 * S::wide, S::N, S::wide>(count, acc + go * S::wide, a, depth, panel + go * depth * stride,
+                                                          stride, {ahead.at + go / 2 * depth * ahead.step, ahead.step},
+                                                          depth * stride);
+    for (; go < S::kGoes; ++go)
+      multiply<T, S::M, S::kJoined * S::wide, S::N>(count, acc + go * S::wide, a, depth, panel + go * depth * stride,
+                                                    stride, {ahead.at + go * depth * ahead.step, ahead.step});
   }
 
   // A tile's share of the panel after this one, where each comes from far in every step.
@@ -121,8 +146,8 @@ struct Walker {
     if (!far || !of) return {nullptr, 0};
     const int64_t line = 64, bytes = depth * S::N * kLane * sizeof(T), tiles = (active + S::M - 1) / S::M;
     const char* const panel = reinterpret_cast<const char*>(of) + group * bytes;
-    const int64_t step = std::min<int64_t>(line, bytes / (tiles * depth));
-    return {panel + i / S::M * depth * step, step};
+    const int64_t all = S::kGoes * depth, step = std::min<int64_t>(line, bytes / (tiles * all));
+    return {panel + i * tiles / active * all * step, step};
   }
 
   // What a tile starts from: the projection of its steps, made here or before. `inside` is that of the block under
@@ -169,10 +194,10 @@ struct Walker {
     }
   }
 
-  void forward_tile(const Rows& rows, int64_t i, int64_t active, int64_t s, int64_t group, int64_t then) const {
+  void forward_tile(const Rows& rows, int64_t i, int count, int64_t active, int64_t s, int64_t group,
+                    int64_t then) const {
     using S = Shape<Cell, false>;
     constexpr int N = S::N, wide = S::wide;
-    const int count = static_cast<int>(std::min<int64_t>(S::M, active - i));
     const int64_t hidden = scan.hidden, unit = group * wide * kLane, width = N * kLane;
     int64_t row[S::M], before[S::M];
     Vec<T> acc[S::M * N], inside[S::M * wide];
@@ -188,8 +213,8 @@ struct Walker {
     project<S>(unit, count, row, acc, inside, projection ? projection + group * scan.input * width : nullptr,
                ahead<S>(projection, scan.input, then, i, active));
     // What the next tile starts from.
-    const bool more = i + S::M < active;
-    for (int64_t m = more ? i + S::M : 0, end = projection ? 0 : std::min(m + S::M, active); m < end; ++m)
+    const bool more = i + count < active;
+    for (int64_t m = more ? i + count : 0, end = projection ? 0 : std::min(m + S::M, active); m < end; ++m)
       fetch_projected<Cell>(on, rows.row(m, s), more ? unit : unit + wide * kLane);
     if (s > 0 || on.initial(0))
       product<S>(unit, count, acc, a, hidden, panels + group * hidden * width,
@@ -208,9 +233,10 @@ struct Walker {
   template <Kind kind>
   void backward_tiles(const Rows& rows, int64_t from, int64_t to, int64_t s, int64_t group, int64_t then) const {
     constexpr int M = Shape<Cell, true>::M;
-    for (int64_t i = from; i < to; i += M)
-      backward_tile<kind>(rows, i, static_cast<int>(std::min<int64_t>(M, to - i)), s, group,
+    tiles_of<M>(from, to, [&](int64_t i, int count) {
+      backward_tile<kind>(rows, i, count, s, group,
                           ahead<Shape<Cell, true>>(as_it_is ? nullptr : panels, Cell::kBlocks * scan.hidden, then, i, to));
+    });
   }
 
   template <Kind kind>

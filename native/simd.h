@@ -153,30 +153,32 @@ struct Ahead {
   int64_t step;
 };
 
-// sum[m][v] += a(m)·b[v]: what all products are made of.
-template <class T, int M, int N, class A>
-__attribute__((always_inline)) inline void add_products(Vec<T> (&sum)[M][N], const A& a, const T* from) {
-  const typename Simd<T>::Loose* const b = reinterpret_cast<const typename Simd<T>::Loose*>(from);
+// sum[m][v] += a(m)·b[v]: what all products are made of. Of b, kSide vectors lie side by side, the next ones `apart`.
+template <class T, int M, int N, int kSide, class A>
+__attribute__((always_inline)) inline void add_products(Vec<T> (&sum)[M][N], const A& a, const T* from, int64_t apart) {
+  typedef typename Simd<T>::Loose Loose;
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
     const T one = a(m);
 #pragma GCC unroll 8
-    for (int v = 0; v < N; ++v) sum[m][v] += one * b[v];
+    for (int v = 0; v < N; ++v)
+      sum[m][v] += one * reinterpret_cast<const Loose*>(from + v / kSide * apart)[v % kSide];
   }
 }
 
 // acc[m][v] += Σ_k a[m][k]·panel[k][v]: the register tile, on which nearly all the time is spent. The numbers of a k
-// lie `stride` behind those of the one before, and the first N vectors of kApart are multiplied.
-template <class T, int M, int N, int kApart, bool kAhead>
+// lie `stride` behind those of the one before, and the first N vectors of kApart are multiplied. Where kSide is less
+// than N, the next vectors are those of another panel, `other` numbers behind.
+template <class T, int M, int N, int kApart, int kSide, bool kAhead>
 __attribute__((noinline)) void multiply_tile(Vec<T>* acc, const T* const* a, int64_t depth, const T* panel,
-                                             int64_t stride, Ahead ahead) {
+                                             int64_t stride, int64_t other, Ahead ahead) {
   const T* row[M];
   Vec<T> sum[M][N] = {};  // added at last: what is much larger would round every step of the sum
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) row[m] = a[m];
   const auto at = [&](int64_t k) __attribute__((always_inline)) {
     if (kAhead) __builtin_prefetch(ahead.at + k * ahead.step, 0, 2);
-    add_products<T>(sum, [&](int m) { return row[m][k]; }, panel + k * stride);
+    add_products<T, M, N, kSide>(sum, [&](int m) { return row[m][k]; }, panel + k * stride, other);
   };
   int64_t k = 0;
   for (; k + 2 <= depth; k += 2) at(k), at(k + 1);
@@ -187,13 +189,14 @@ __attribute__((noinline)) void multiply_tile(Vec<T>* acc, const T* const* a, int
     for (int v = 0; v < N; ++v) acc[m * kApart + v] += sum[m][v];
 }
 
-template <class T, int M, int N, int kApart>
-void multiply(int count, Vec<T>* acc, const T* const* a, int64_t depth, const T* panel, int64_t stride, Ahead ahead) {
+template <class T, int M, int N, int kApart, int kSide = N>
+void multiply(int count, Vec<T>* acc, const T* const* a, int64_t depth, const T* panel, int64_t stride, Ahead ahead,
+              int64_t other = 0) {
   if (count == M)
-    (ahead.step ? multiply_tile<T, M, N, kApart, true> : multiply_tile<T, M, N, kApart, false>)(acc, a, depth, panel,
-                                                                                                stride, ahead);
+    (ahead.step ? multiply_tile<T, M, N, kApart, kSide, true> : multiply_tile<T, M, N, kApart, kSide, false>)(
+        acc, a, depth, panel, stride, other, ahead);
   else if constexpr (M > 1)
-    multiply<T, M - 1, N, kApart>(count, acc, a, depth, panel, stride, ahead);
+    multiply<T, M - 1, N, kApart, kSide>(count, acc, a, depth, panel, stride, ahead, other);
 }
 
 }  // namespace ELMAN_VARIANT

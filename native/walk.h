@@ -50,11 +50,13 @@ struct Panels {
   }
 };
 
-// For h·Wᵀ: panel[k][block][unit] = W[block·hidden + unit][k], zero beyond the last unit.
+// For h·Wᵀ: panel[k][block][unit] = W[block·hidden + unit][k], zero beyond the last unit. So many blocks as are `joined`
+// lie side by side, the others behind them in the same way.
 template <class T>
-void pack_forward(const T* weight, T* panel, int64_t group, int64_t hidden, int64_t depth, int blocks, int wide) {
+void pack_forward(const T* weight, T* panel, int64_t group, int64_t hidden, int64_t depth, int blocks, int joined,
+                  int wide) {
   constexpr int64_t L = kLanes<T>;
-  const int64_t units = wide * L, width = units * blocks;
+  const int64_t units = wide * L, width = units * blocks, line = units * joined;
   panel += group * depth * width;
   for (int64_t column = 0; column < width; column += L) {
     const int64_t unit = group * units + column % units, row = column / units * hidden + unit;
@@ -64,7 +66,8 @@ void pack_forward(const T* weight, T* panel, int64_t group, int64_t hidden, int6
       for (int64_t j = 0; j < L; ++j)
         square[j] = unit + j < hidden ? load(weight + (row + j) * depth + k, n) : Vec<T>{};
       transpose<T>(square);
-      for (int j = 0; j < n; ++j) store(panel + (k + j) * width + column, square[j], static_cast<int>(L));
+      T* const to = panel + column / line * depth * line + column % line;
+      for (int j = 0; j < n; ++j) store(to + (k + j) * line, square[j], static_cast<int>(L));
     }
   }
 }
