@@ -37,9 +37,13 @@ struct Way {  // an elman_direction with its types
   }
 };
 
+// What asks for memory is inlined by force: of a function that does nothing else, GCC finds that it does nothing, and
+// leaves out its calls.
+#define ELMAN_ASKS __attribute__((always_inline)) inline
+
 // Asks for the numbers of a step that its tile will need once its product is done: they come from far.
 template <class T>
-inline void fetch_forward(const Way<T>& on, int64_t row, int64_t before, int64_t unit) {
+ELMAN_ASKS void fetch_forward(const Way<T>& on, int64_t row, int64_t before, int64_t unit) {
   __builtin_prefetch(on.outputs() + row * on.out_stride + unit, 1);
   if (on.cells() && on.keep) {
     __builtin_prefetch(on.cells() + row * on.hidden + unit, 1);
@@ -49,22 +53,22 @@ inline void fetch_forward(const Way<T>& on, int64_t row, int64_t before, int64_t
 }
 // Of one block, what the step starts from, and where its gate goes.
 template <class Cell, class T>
-inline void fetch_start(const Way<T>& on, int64_t row, int block, int64_t unit) {
+ELMAN_ASKS void fetch_start(const Way<T>& on, int64_t row, int block, int64_t unit) {
   if (on.reads) __builtin_prefetch(on.start(row, Cell::kBlocks) + block * on.hidden + unit);
   if (!on.reads || on.keep) __builtin_prefetch(on.gates() + (row * Cell::kBlocks + block) * on.hidden + unit, 1);
 }
 template <class Cell, class T>
-inline void fetch_projected(const Way<T>& on, int64_t row, int64_t unit) {
+ELMAN_ASKS void fetch_projected(const Way<T>& on, int64_t row, int64_t unit) {
   for (int block = 0; block < Cell::kBlocks; ++block) fetch_start<Cell>(on, row, block, unit);
 }
 // And where the gates go alone, of a tile that projects its own steps.
 template <class Cell, class T>
-inline void fetch_gates(const Way<T>& on, int64_t row, int64_t unit) {
+ELMAN_ASKS void fetch_gates(const Way<T>& on, int64_t row, int64_t unit) {
   for (int block = 0; block < Cell::kBlocks; ++block)
     __builtin_prefetch(on.gates() + (row * Cell::kBlocks + block) * on.hidden + unit, 1);
 }
 template <class Cell, class T>
-inline void fetch_backward(const Way<T>& on, int64_t row, int64_t before, int64_t unit) {
+ELMAN_ASKS void fetch_backward(const Way<T>& on, int64_t row, int64_t before, int64_t unit) {
   const int64_t hidden = on.hidden;
   for (int block = 0; block < Cell::kBlocks; ++block)
     __builtin_prefetch(on.gates() + (row * Cell::kBlocks + block) * hidden + unit);

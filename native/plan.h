@@ -97,35 +97,30 @@ struct Plan {
   }
   const T* bias(int d) const { return biases + d * (pieces(projected, 16) * 16); }
 
-  void pack(int thread, int threads) const {
-    for (int64_t job = thread; job < groups * ways; job += threads) {
-      const int d = static_cast<int>(job / groups);
-      const T* weight = static_cast<const T*>(scan.direction[d].weight_hh);
-      if (as_it_is && (job % groups + 1) * S::wide * kLanes<T> <= hidden) continue;
+  // Lays out the weights of one direction: this part of them.
+  void pack(int d, int part, int parts) const {
+    const T *hh = static_cast<const T*>(scan.direction[d].weight_hh), *ih = static_cast<const T*>(scan.direction[d].weight_ih);
+    for (int64_t job = part; job < groups; job += parts) {
+      if (as_it_is && (job + 1) * S::wide * kLanes<T> <= hidden) continue;
       if (kBackward)
-        pack_backward(weight, panels + d * panel_size, job % groups, hidden, depth, S::wide);
+        pack_backward(hh, panels + d * panel_size, job, hidden, depth, S::wide);
       else
-        pack_forward(weight, panels + d * panel_size, job % groups, hidden, depth, S::kBlocks, S::kJoined, S::wide);
+        pack_forward(hh, panels + d * panel_size, job, hidden, depth, S::kBlocks, S::kJoined, S::wide);
     }
     if constexpr (Large::kWalks)
       if (tiled)
-        for (int64_t job = thread; job < Tiled::groups(hidden) * ways; job += threads) {
-          const int64_t d = job % ways;
-          TiledWalker<Cell>::template lay_weights<kBackward>(static_cast<const T*>(scan.direction[d].weight_hh),
-                                                             tiles + d * tile_size, job / ways, hidden);
-        }
+        for (int64_t job = part; job < Tiled::groups(hidden); job += parts)
+          TiledWalker<Cell>::template lay_weights<kBackward>(hh, tiles + d * tile_size, job, hidden);
     if (!outer) return;
-    for (int64_t job = thread; job < outer_groups * ways; job += threads) {
-      const int d = static_cast<int>(job / outer_groups);
-      const T* weight = static_cast<const T*>(scan.direction[d].weight_ih);
+    for (int64_t job = part; job < outer_groups; job += parts) {
       T* to = outer_panels + d * outer_size;
-      if (outer_matrix(d) && (job % outer_groups + 1) * kColumns<T> <= outer_columns) continue;
+      if (outer_matrix(d) && (job + 1) * kColumns<T> <= outer_columns) continue;
       if (fused)
-        pack_forward(weight, to, job % outer_groups, hidden, input, S::kBlocks, S::kJoined, S::wide);
+        pack_forward(ih, to, job, hidden, input, S::kBlocks, S::kJoined, S::wide);
       else if (kBackward)
-        Large::lay_columns(weight, to, job % outer_groups, outer_columns, outer_depth);
+        Large::lay_columns(ih, to, job, outer_columns, outer_depth);
       else
-        Large::lay_rows(weight, to, job % outer_groups, outer_columns, outer_depth);
+        Large::lay_rows(ih, to, job, outer_columns, outer_depth);
     }
   }
 
@@ -134,26 +129,28 @@ struct Plan {
     return as_it_is && !Large::kWalks ? static_cast<const T*>(scan.direction[d].weight_ih) : nullptr;
   }
 
-  // This part's rows of a large product.
+  // This part's rows of a large product, of those from one tile to another.
   template <class Product>
-  void rows_of(int part, int parts, const Product& product) const {
-    const int64_t tiles = pieces(inputs, Large::kRows), from = tiles * part / parts * Large::kRows;
-    product(from, std::min(tiles * (part + 1) / parts * Large::kRows, inputs));
+  void rows_of(int64_t begin, int64_t end, int part, int parts, const Product& product) const {
+    const int64_t from = begin + (end - begin) * part / parts, to = begin + (end - begin) * (part + 1) / parts;
+    product(from * Large::kRows, std::min(to * Large::kRows, inputs));
   }
   // P = X·W_ihᵀ + b of one direction.
   void project(Large& large, int d, int part, int parts, T* memory) const {
     T* const to = scan.reads ? read + d * read_size : static_cast<T*>(scan.direction[d].gates);
-    rows_of(part, parts, [&](int64_t first, int64_t last) {
+    rows_of(0, pieces(inputs, Large::kRows), part, parts, [&](int64_t first, int64_t last) {
       large.rows_product(static_cast<const T*>(scan.x), input, outer_panels + d * outer_size, nullptr, input, projected,
                          bias(d), false, to, first, last, memory);
     });
   }
-  // dX = Σ dP·W_ih over the directions.
-  void input_grads(Large& large, int part, int parts, T* memory) const {
-    rows_of(part, parts, [&](int64_t first, int64_t last) {
-      for (int d = 0; d < ways; ++d)
-        large.rows_product(grads(d), grad_stride, outer_panels + d * outer_size, outer_matrix(d), projected, input,
-                           nullptr, d > 0, static_cast<T*>(scan.grad_x), first, last, memory);
+  // dX = Σ dP·W_ih over the directions. Each begins with a half of the rows and adds to the other one what the other
+  // direction has begun: who walks a direction multiplies what lies next to him, and the sum is always the same.
+  void input_grads(Large& large, int d, bool begins, int part, int parts, T* memory) const {
+    const int64_t tiles = pieces(inputs, Large::kRows), half = ways == 1 ? tiles : tiles / 2;
+    const bool first_half = begins == (d == 0);
+    rows_of(first_half ? 0 : half, first_half ? half : tiles, part, parts, [&](int64_t first, int64_t last) {
+      large.rows_product(grads(d), grad_stride, outer_panels + d * outer_size, outer_matrix(d), projected, input, nullptr,
+                         !begins, static_cast<T*>(scan.grad_x), first, last, memory);
     });
   }
 
@@ -163,20 +160,18 @@ struct Plan {
   }
   const int64_t grad_stride = scan.reads ? projected : Cell::kGradBlocks * hidden;
 
-  // Sums them, step after step in every number: this thread's columns.
-  void sum_grads(int thread, int threads) const {
-    const int64_t all = pieces(projected, 16), from = all * thread / threads * 16;
-    const int64_t count = std::min(all * (thread + 1) / threads * 16, projected) - from;
-    for (int d = 0; d < ways; ++d) {
-      T* const sum = read + d * read_size + from;
-      for (int64_t r = 0; r < inputs; ++r) std::memset(static_cast<void*>(sum + r * projected), 0, count * sizeof(T));
-      const T* grad = static_cast<const T*>(scan.direction[d].grad_gates) + from;
-      for (int64_t r = 0; r < scan.rows; ++r, grad += Cell::kGradBlocks * hidden) {
-        T* const to = sum + scan.reads[r] * projected;
-        for (int64_t j = 0; j < count; j += kLanes<T>) {
-          const int n = static_cast<int>(std::min<int64_t>(kLanes<T>, count - j));
-          store(to + j, load(to + j, n) + load(grad + j, n), n);
-        }
+  // Sums them, step after step in every number: this part's columns.
+  void sum_grads(int d, int part, int parts) const {
+    const int64_t all = pieces(projected, 16), from = all * part / parts * 16;
+    const int64_t count = std::min(all * (part + 1) / parts * 16, projected) - from;
+    T* const sum = read + d * read_size + from;
+    for (int64_t r = 0; r < inputs; ++r) std::memset(static_cast<void*>(sum + r * projected), 0, count * sizeof(T));
+    const T* grad = static_cast<const T*>(scan.direction[d].grad_gates) + from;
+    for (int64_t r = 0; r < scan.rows; ++r, grad += Cell::kGradBlocks * hidden) {
+      T* const to = sum + scan.reads[r] * projected;
+      for (int64_t j = 0; j < count; j += kLanes<T>) {
+        const int n = static_cast<int>(std::min<int64_t>(kLanes<T>, count - j));
+        store(to + j, load(to + j, n) + load(grad + j, n), n);
       }
     }
   }

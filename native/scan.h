@@ -184,7 +184,7 @@ struct Walker {
   }
 
   // Asks for this tile's part of the inputs of the next step.
-  void fetch_inputs(const Rows& rows, int64_t i, int count, int64_t s, int64_t group, int64_t groups) const {
+  ELMAN_ASKS void fetch_inputs(const Rows& rows, int64_t i, int count, int64_t s, int64_t group, int64_t groups) const {
     const int64_t line = 64 / sizeof(T), lines = (scan.input + line - 1) / line;
     for (int m = 0; m < count; ++m) {
       if (s + 1 >= rows.length[i + m]) continue;

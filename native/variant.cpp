@@ -48,13 +48,14 @@ void go(const elman_scan& given, const int64_t* order) {
     const int size = halves ? threads / 2 : threads;
     if (thread == 0) teams[0].size = teams[1].size = size;
     Large large;
-    plan.pack(thread, threads);
-    barrier();
-    for (int d = 0; d < plan.ways; ++d) {
-      if (halves && thread / size != d) continue;
-      const int part = halves ? thread % size : thread;
+    T* const memory = plan.blocks + thread * plan.block_size;
+    const int part = halves ? thread % size : thread;
+    // What is of one direction is done by its threads alone, in whose caches it is then.
+    const int begin_d = halves ? thread / size : 0, end_d = halves ? begin_d + 1 : plan.ways;
+    for (int d = begin_d; d < end_d; ++d) plan.pack(d, part, size);
+    if (size > 1) barrier();
+    for (int d = begin_d; d < end_d; ++d) {
       Team* const team = size == 1 ? nullptr : &teams[d];
-      T* const memory = plan.blocks + thread * plan.block_size;
       if (!kBackward && !plan.fused) {  // by who walks them, next to whom they are then
         plan.project(large, d, part, size, memory);
         if (team) team->meet();
@@ -96,15 +97,18 @@ void go(const elman_scan& given, const int64_t* order) {
       }
     }
     if (kBackward) {
-      barrier();
+      if (size > 1) barrier();
       if (scan.reads) {
-        plan.sum_grads(thread, threads);
-        barrier();
+        for (int d = begin_d; d < end_d; ++d) plan.sum_grads(d, part, size);
+        if (size > 1) barrier();
       }
-      if (plan.outer) plan.input_grads(large, thread, threads, plan.blocks + thread * plan.block_size);
-      for (int d = 0; d < plan.ways; ++d)
-        if (!halves || thread / size == d)
-          plan.weights(large, d, halves ? thread % size : thread, size, plan.blocks + thread * plan.block_size);
+      const auto input_grads = [&](bool begins) {
+        for (int d = begin_d; d < end_d && plan.outer; ++d) plan.input_grads(large, d, begins, part, size, memory);
+      };
+      input_grads(true);
+      for (int d = begin_d; d < end_d; ++d) plan.weights(large, d, part, size, memory);
+      barrier();
+      if (plan.ways == 2) input_grads(false);
     }
   }
   for (int d = 0; d < plan.ways; ++d)
