@@ -37,10 +37,6 @@ struct Way {  // an elman_direction with its types
   }
 };
 
-// What asks for memory is inlined by force: of a function that does nothing else, GCC finds that it does nothing, and
-// leaves out its calls.
-#define ELMAN_ASKS __attribute__((always_inline)) inline
-
 // Asks for the numbers of a step that its tile will need once its product is done: they come from far.
 template <class T>
 ELMAN_ASKS void fetch_forward(const Way<T>& on, int64_t row, int64_t before, int64_t unit) {

@@ -8,23 +8,24 @@
 
 #include "adamw.h"
 #include "elman.h"
+#include "simd.h"
 
 namespace ELMAN_VARIANT {
 
 struct RowsMover {
   const elman_rows& on;
+  const double log1 = std::log(on.beta1), log2 = std::log(on.beta2);
 
   // What the steps since the last one of a row would have done to it, all of them without a gradient.
-  void catch_up(int64_t row) const {
+  void catch_up(int64_t row, double decayed) const {
     const int64_t last = static_cast<int64_t>(on.moved[row]);
     const double gone = static_cast<double>(on.step - last);
     if (gone <= 0) return;
-    const double decayed = std::exp(static_cast<double>(on.decay[on.step]));
     const float kept = static_cast<float>(decayed / std::exp(static_cast<double>(on.decay[last])));
     const float reach = static_cast<float>(decayed * on.reach[last]);
     const float eps = static_cast<float>(on.eps * std::sqrt(1 - std::pow(on.beta2, static_cast<double>(last))));
-    const float m_kept = static_cast<float>(std::pow(on.beta1, gone));
-    const float v_kept = static_cast<float>(std::pow(on.beta2, gone));
+    const float m_kept = static_cast<float>(std::exp(log1 * gone));
+    const float v_kept = static_cast<float>(std::exp(log2 * gone));
     float *w = on.weight + row * on.width, *m = on.m + row * on.width, *v = on.v + row * on.width;
     for (int64_t j = 0; j < on.width; ++j) {
       w[j] = w[j] * kept - reach * m[j] / std::max(std::sqrt(v[j]) + eps, 1e-30f);
@@ -56,6 +57,7 @@ struct RowsMover {
 
   void run() const {
     if (on.grads) note();
+    const double decayed = std::exp(static_cast<double>(on.decay[on.step]));
     // A row that stands twice among those to catch up is up to date the second time: both are of one part.
     const int64_t parts = on.count * on.width > (int64_t{1} << 14) ? std::max(on.threads, 1) : 1;
 #ifdef _OPENMP
@@ -64,8 +66,17 @@ struct RowsMover {
     for (int64_t part = 0; part < parts; ++part)
       for (int64_t i = on.rows ? 0 : part; i < on.count; i += on.rows ? 1 : parts) {
         const int64_t row = on.rows ? on.rows[i] : i;
-        if (row % parts == part) on.grads ? move(row, on.grads + i * on.width) : catch_up(row);
+        if (on.rows && i + kAhead < on.count && on.rows[i + kAhead] % parts == part) ask(on.rows[i + kAhead]);
+        if (row % parts == part) on.grads ? move(row, on.grads + i * on.width) : catch_up(row, decayed);
       }
+  }
+
+ private:
+  static constexpr int64_t kAhead = 4;  // rows: they lie anywhere in a table that no cache holds
+
+  ELMAN_ASKS void ask(int64_t row) const {
+    for (int64_t j = 0; j < on.width; j += 64 / static_cast<int64_t>(sizeof(float)))
+      for (const float* of : {on.weight, on.m, on.v}) __builtin_prefetch(of + row * on.width + j, 1);
   }
 };
 

@@ -17,6 +17,10 @@
 #define __has_builtin(name) 0
 #endif
 
+// What asks for memory is inlined by force: of a function that does nothing else, GCC finds that it does nothing, and
+// leaves out its calls.
+#define ELMAN_ASKS __attribute__((always_inline)) inline
+
 namespace ELMAN_VARIANT {
 
 #if defined(__AVX512F__)
