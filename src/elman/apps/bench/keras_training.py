@@ -1,29 +1,25 @@
-"""The contestant of `elman bench train` that is written with Keras 3: a program of its own.
+"""The contestant of `elman bench train` that is written with Keras 3, which has one backend in a process.
 
-    KERAS_BACKEND=jax python -m elman.apps.bench.keras_training DATA.npz '{"cell": "gru", ...}'
-
-Its last line is the curve as JSON: for each epoch the seconds since the beginning and the dev accuracy.
 Rows are padded to a multiple of 8 steps and of the full batch, so that few shapes have to be compiled;
 a row of nothing but padding has the weight 0 in the loss.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-import time
 from typing import Any
 
+import keras  # pyright: ignore[reportMissingImports]
 import numpy as np
+
+from elman.apps.bench.relay import Stint
 
 STEPS = 8
 
 
-def main(path: str, settings: dict[str, Any]) -> list[tuple[float, float]]:
+def train(
+    data: dict[str, np.ndarray], epochs: list[list[np.ndarray]], settings: dict[str, Any], stint: Stint
+) -> list[tuple[float, float]]:
     """Train, and measure after every epoch."""
-    import keras  # pyright: ignore[reportMissingImports]
-
-    data = np.load(path)
     cell = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
     model = keras.Sequential(
         [
@@ -36,8 +32,6 @@ def main(path: str, settings: dict[str, Any]) -> list[tuple[float, float]]:
         optimizer=keras.optimizers.Adam(settings["rate"], global_clipnorm=settings["clip"]),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
-    batches = np.split(data["order"], np.cumsum(data["sizes"])[:-1])
-    per_epoch = len(batches) // settings["epochs"]
 
     class Turn(keras.utils.PyDataset):
         """The batches of one epoch, in their order."""
@@ -54,16 +48,16 @@ def main(path: str, settings: dict[str, Any]) -> list[tuple[float, float]]:
 
     held = np.argsort(-data["dev.lengths"], kind="stable")
     groups = np.array_split(held, -(-len(held) // 256))
-    curve, began = [], time.perf_counter()
-    for epoch in range(settings["epochs"]):
-        turn = Turn(batches[epoch * per_epoch : (epoch + 1) * per_epoch])
-        model.fit(turn, epochs=1, shuffle=False, verbose=0)  # pyright: ignore[reportArgumentType]
+    curve, began = [], stint.seconds
+    for epoch in epochs:
+        model.fit(Turn(epoch), epochs=1, shuffle=False, verbose=0)  # pyright: ignore[reportArgumentType]
         right = 0
         for group in groups:
             x, y, _ = _form(data, "dev", group, 256)
             answers = np.asarray(model.predict_on_batch(x))[: len(group)]
             right += int((answers.argmax(-1) == y[: len(group)]).sum())
-        curve.append((time.perf_counter() - began, right / len(held)))
+        curve.append((stint.seconds - began, right / len(held)))
+        stint.rest()
     return curve
 
 
@@ -77,7 +71,3 @@ def _form(
     x = np.pad(x[:, :width], ((0, more), (0, max(0, width - x.shape[1]))))
     weights = np.concatenate([np.ones(len(chosen)), np.zeros(more)]).astype(np.float32)
     return x, np.pad(data[f"{part}.y"][chosen], (0, more)), weights
-
-
-if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], json.loads(sys.argv[2]))))

@@ -4,25 +4,20 @@ The same network, the same examples in the same batches in the same order, Adam 
 and the dev set read after every epoch. What counts is the wall clock until a dev accuracy is reached: the
 highest that all of them reach, in whole percent. The order is drawn twice: at random, as a plain loader
 shuffles, and by length, as elman draws it for itself, which spares the others their padding too.
-elman goes through its own training loop, PyTorch through a plain one, Keras through `fit`, each of
-Keras's backends in a process of its own, because one process can hold only one.
+elman goes through its own training loop, PyTorch through a plain one, Keras through `fit`: each in a process of
+its own, and they take turns, an epoch each.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import math
 import os
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +26,7 @@ from torch import Tensor, nn
 
 from elman.apps.bench import classifiers
 from elman.apps.bench.classifiers import Sizes
+from elman.apps.bench.relay import Stint, relay
 from elman.apps.bench.timing import geometric_mean, wanted
 from elman.data.batching import Batches
 from elman.ragged import Ragged
@@ -71,8 +67,7 @@ def rows(*, quick: bool, only: Sequence[str]) -> Iterator[dict[str, Any]]:
             continue
         row: dict[str, Any] = {"case": name, "cell": cell, "order": order}
         row |= {"curves": {}, "left_out": {}}
-        for contestant, run in contestants(task).items():
-            curve = run()
+        for contestant, curve in (absent() | relay(contestants(task))).items():
             row["left_out" if isinstance(curve, str) else "curves"][contestant] = curve
         row["target"] = common(row["curves"].values())
         times = {one: until(curve, row["target"]) for one, curve in row["curves"].items()}
@@ -101,17 +96,22 @@ def until(curve: Curve, target: float) -> float:
     return next(seconds for seconds, accuracy in curve if accuracy >= target)
 
 
-def contestants(task: Task) -> dict[str, Callable[[], Curve | str]]:
+KERAS = {f"keras, {backend}": backend for backend in ("jax", "torch")}
+
+
+def contestants(task: Task) -> dict[str, Callable[[Stint], Curve | str]]:
     """What each of them does: a curve, or a sentence why there is none."""
-    torch.manual_seed(0)
-    network = classifiers.ours(task.sizes)
-    packed, padded = classifiers.with_weights_of(network, task.sizes)
+    found = {one: partial(_torch, one, task) for one in ("elman", "packed", "padded")}
+    return found | {one: partial(_keras, KERAS[one], task) for one in KERAS if one not in absent()}
+
+
+def absent() -> dict[str, str]:
+    """Why some of Keras's versions are left out."""
     return {
-        "elman": lambda: _elman(network, task),
-        "packed": lambda: _plain(packed, task, lambda xs: classifiers.padded_form(xs)[:2]),
-        "padded": lambda: _plain(padded, task, classifiers.padded_form),
-        "keras, jax": lambda: _keras(task, "jax"),
-        "keras, torch": lambda: _keras(task, "torch"),
+        name: f"{package} is not installed"
+        for name, backend in KERAS.items()
+        for package in (backend, "keras")
+        if importlib.util.find_spec(package) is None
     }
 
 
@@ -162,16 +162,29 @@ def epochs_of(task: Task) -> list[list[np.ndarray]]:
 # --- the contestants ---
 
 
-def _elman(network: nn.Module, task: Task) -> Curve:
+def _torch(name: str, task: Task, stint: Stint) -> Curve:
+    """elman, or one of PyTorch's: all from the same weights."""
+    torch.manual_seed(0)
+    network = classifiers.ours(task.sizes)
+    packed, padded = classifiers.with_weights_of(network, task.sizes)
+    if name == "elman":
+        return _elman(network, task, stint)
+    if name == "packed":
+        return _plain(packed, task, lambda xs: classifiers.padded_form(xs)[:2], stint)
+    return _plain(padded, task, classifiers.padded_form, stint)
+
+
+def _elman(network: nn.Module, task: Task, stint: Stint) -> Curve:
     importlib.import_module("lightning_fabric")  # imports are left out of every contestant's time
     xs, labels = task.train
     held, curve = _chunks(task.dev), []
-    began = time.perf_counter()
+    began = stint.seconds
 
     def evaluate(model: nn.Module) -> dict[str, float]:
         found = [(model(one).argmax(-1) == truth).float() for one, truth in held]
         accuracy = float(torch.cat(found).mean())
-        curve.append((time.perf_counter() - began, accuracy))
+        curve.append((stint.seconds - began, accuracy))
+        stint.rest()
         return {"accuracy": accuracy}
 
     problem = Problem(
@@ -196,11 +209,13 @@ def _elman(network: nn.Module, task: Task) -> Curve:
     return curve
 
 
-def _plain(network: nn.Module, task: Task, form: Callable[[Ragged], tuple[Any, ...]]) -> Curve:
+def _plain(
+    network: nn.Module, task: Task, form: Callable[[Ragged], tuple[Any, ...]], stint: Stint
+) -> Curve:
     xs, labels = task.train
     held, curve = [(form(one), truth) for one, truth in _chunks(task.dev)], []
     texts = xs.unbind()
-    began = time.perf_counter()
+    began = stint.seconds
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE, fused=True)
     for epoch in epochs_of(task):
         network.train()
@@ -214,7 +229,8 @@ def _plain(network: nn.Module, task: Task, form: Callable[[Ragged], tuple[Any, .
         network.eval()
         with torch.inference_mode():
             found = [(network(*one).argmax(-1) == truth).float() for one, truth in held]
-        curve.append((time.perf_counter() - began, float(torch.cat(found).mean())))
+        curve.append((stint.seconds - began, float(torch.cat(found).mean())))
+        stint.rest()
     return curve
 
 
@@ -224,38 +240,21 @@ def _chunks(part: tuple[Ragged, Tensor], size: int = 256) -> list[tuple[Ragged, 
     return [(part[0][some.numpy()], part[1][some]) for some in by_length.split(size)]
 
 
-def _keras(task: Task, backend: str) -> Curve | str:
-    for package in ("keras", backend):
-        if importlib.util.find_spec(package) is None:
-            return f"{package} is not installed"
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "task.npz"
-        given: dict[str, np.ndarray] = {}
-        for name, (xs, labels) in (("train", task.train), ("dev", task.dev)):
-            given |= {f"{name}.x": xs.padded().long().numpy(), f"{name}.lengths": xs.lengths.numpy()}
-            given[f"{name}.y"] = labels.numpy()
-        epochs = epochs_of(task)
-        given["order"] = np.concatenate([np.concatenate(one) for one in epochs])
-        given["sizes"] = np.array([len(batch) for one in epochs for batch in one])
-        np.savez(data, **given)  # pyright: ignore[reportArgumentType]
-        settings = {
-            **asdict(task.sizes),
-            "epochs": task.epochs,
-            "batch": BATCH,
-            "rate": RATE,
-            "clip": CLIP,
-        }
-        command = [sys.executable, "-m", "elman.apps.bench.keras_training", os.fspath(data)]
-        done = subprocess.run(
-            [*command, json.dumps(settings)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "KERAS_BACKEND": backend},
-        )
-    if done.returncode:
-        return (done.stderr.strip().splitlines() or ["it failed"])[-1]
-    return [tuple(one) for one in json.loads(done.stdout.splitlines()[-1])]
+def _keras(backend: str, task: Task, stint: Stint) -> Curve | str:
+    os.environ["KERAS_BACKEND"] = (
+        backend  # which Keras reads when it is imported, here for the first time
+    )
+    data: dict[str, np.ndarray] = {}
+    for name, (xs, labels) in (("train", task.train), ("dev", task.dev)):
+        data |= {f"{name}.x": xs.padded().long().numpy(), f"{name}.lengths": xs.lengths.numpy()}
+        data[f"{name}.y"] = labels.numpy()
+    settings = {**asdict(task.sizes), "batch": BATCH, "rate": RATE, "clip": CLIP}
+    try:
+        from elman.apps.bench import keras_training
+
+        return keras_training.train(data, epochs_of(task), settings, stint)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
