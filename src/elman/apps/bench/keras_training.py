@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras  # pyright: ignore[reportMissingImports]
 import numpy as np
 
 from elman.apps.bench.relay import Stint
@@ -20,6 +19,8 @@ def train(
     data: dict[str, np.ndarray], epochs: list[list[np.ndarray]], settings: dict[str, Any], stint: Stint
 ) -> list[tuple[float, float]]:
     """Train, and measure after every epoch."""
+    import keras  # pyright: ignore[reportMissingImports]
+
     cell = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
     model = keras.Sequential(
         [

@@ -10,7 +10,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -62,18 +62,23 @@ def relay(contestants: Mapping[str, Callable[[Stint], T]]) -> dict[str, T]:
             processes.append(process)
             there.close()
         while running:
-            for name, line in list(running.items()):
-                line.send(None)
-                done, found[name] = line.recv()
+            for name in list(running):
+                done, found[name] = _turn(name, running[name])
                 if done:
                     del running[name]
-    except (EOFError, OSError) as error:
-        raise BackendError(f"The process of {name!r} ended before it was done.") from error
     finally:
         for process in processes:
             process.kill()
             process.join()
     return {name: found[name] for name in contestants}
+
+
+def _turn(name: str, line: Connection) -> Any:
+    try:
+        line.send(None)
+        return line.recv()
+    except (EOFError, OSError) as error:
+        raise BackendError(f"The process of {name!r} ended before it was done.") from error
 
 
 def _work(

@@ -14,7 +14,7 @@ import importlib
 import importlib.util
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import product
@@ -99,7 +99,7 @@ def until(curve: Curve, target: float) -> float:
 KERAS = {f"keras, {backend}": backend for backend in ("jax", "torch")}
 
 
-def contestants(task: Task) -> dict[str, Callable[[Stint], Curve | str]]:
+def contestants(task: Task) -> Mapping[str, Callable[[Stint], Curve | str]]:
     """What each of them does: a curve, or a sentence why there is none."""
     found = {one: partial(_torch, one, task) for one in ("elman", "packed", "padded")}
     return found | {one: partial(_keras, KERAS[one], task) for one in KERAS if one not in absent()}
