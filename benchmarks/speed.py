@@ -33,9 +33,8 @@ others, the third cache and on Zen 3 the other thread of a core, is used by othe
 The present version: layers, steps and fits with AVX2. The streams with AVX2 are older by what changes nothing
 of them (the scan's tiles, and what it asks for ahead). So are, with AVX-512, the steps, streams and fits; and
 the layers, besides, by words that are read several times being projected once, which is within 1 % of them.
-With AMX the steps and
-the fits in batches at random are of an earlier version; the layers, streams, growth and fits by length of
-the one before that, in which the recurrence was left to vectors. In turns with that version on a quiet
+With AMX the steps and the fits in batches at random are of an earlier version; the layers, streams, growth and
+fits by length of the one before that, in which the recurrence was left to vectors. In turns with that version on a quiet
 machine the kernel with AMX is 1.0 to 1.5 times as quick forwards and 1.0 to 1.16 times backwards, by equal
 lengths LSTM 256 1.15 and 1.08, from which some 1.45 is to be expected for LSTMs by length.
 
@@ -48,9 +47,9 @@ training step over packed with AVX2 was 4.82, 4.72, 4.85 and 4.59 before memory 
 table), 4.56 before. Fits in batches at random were 3.49 and 3.86 (the table) with AVX-512, one after another.
 With AVX2 they take turns, and an LSTM takes six epochs where PyTorch's padded one takes five: 2.46, epoch by
 epoch 2.94; GRU 3.25; in threads of one process, which wait less actively, the GRU's was 3.95.
-By length RNN, LSTM and GRU were 2.46, 1.26 and 2.27; 2.56,
-1.16 and 2.68; 2.35, 1.25 and 2.33 (the table), and right after it 2.77, 1.30 and 2.30. The time of one
-case, for everybody, differed by up to a third from run to run.
+With AVX-512, by length RNN, LSTM and GRU were 2.46, 1.26 and 2.27; 2.56, 1.16 and 2.68; 2.35, 1.25 and 2.33
+(the table), and right after it 2.77, 1.30 and 2.30; with AVX2 2.37, 1.22 and 2.65 before memory was asked for
+ahead. The time of one case, for everybody, differed by up to a third from run to run.
 
 A large product is torch's in float32, which does not use a matrix unit, and on Zen 4 no wider vectors than
 AVX2's. A fit is counted in whole epochs, so that one epoch more or less to the same accuracy moves its

@@ -6,6 +6,7 @@ import builtins
 import json
 import time
 from dataclasses import replace
+from operator import attrgetter, methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from elman import library
 from elman.apps import bench
 from elman.apps.bench import layers, step, stream, timing, train
 from elman.apps.bench.layers import Case, Contest
+from elman.apps.bench.relay import relay
 from elman.apps.cli import app
-from elman.errors import MissingExtraError, UnknownNameError
+from elman.errors import BackendError, MissingExtraError, UnknownNameError
 from elman.ragged import Ragged
 
 needs_native = pytest.mark.skipif(library.library() is None, reason="the native scan was not built here")
@@ -176,6 +178,18 @@ def test_training_is_compared_where_keras_is_not_installed(monkeypatch: pytest.M
         assert len(curve) == 6
         assert curve[-1][1] > 0.9
     assert row["over"].keys() == {"packed", "padded"}
+
+
+def test_contestants_take_turns_in_processes_of_their_own() -> None:
+    found = relay({"a": methodcaller("rest"), "b": attrgetter("seconds")})
+    assert list(found) == ["a", "b"]
+    assert found["a"] is None
+    assert found["b"] >= 0
+
+
+def test_a_contestant_that_fails_is_named() -> None:
+    with pytest.raises(BackendError, match="'b'"):
+        relay({"a": methodcaller("rest"), "b": attrgetter("nothing")})
 
 
 def test_no_such_kind() -> None:

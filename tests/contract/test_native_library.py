@@ -40,8 +40,8 @@ def prefetches() -> dict[str, int]:
 def test_the_walk_asks_for_what_it_will_need(instructions: str, cell: str) -> None:
     """A compiler that takes a function which only prefetches for one that does nothing leaves out its calls."""
     walker = re.escape(f"{instructions}::Walker<float, {instructions}::{cell} >")
+    if not prefetches():
+        pytest.skip("the names of the library's functions were stripped")
     walkers = {name: count for name, count in prefetches().items() if re.search(walker, name)}
-    if not walkers:
-        pytest.skip("the library was built without this instruction set, or without names")
     for way in ("forward", "backward"):
         assert sum(count for name, count in walkers.items() if f"::{way}" in name) >= 5, (way, walkers)

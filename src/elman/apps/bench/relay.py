@@ -48,9 +48,8 @@ def relay(contestants: Mapping[str, Callable[[Stint], T]]) -> dict[str, T]:
     Raises:
         BackendError: a process ended before its contestant was done.
     """
-    context = multiprocessing.get_context(
-        "spawn"
-    )  # a copy of this one would have no threads for products
+    # A copy of this process would have no threads for products.
+    context = multiprocessing.get_context("spawn")
     running: dict[str, Connection] = {}
     processes, found = [], {}
     try:

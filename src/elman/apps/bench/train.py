@@ -241,9 +241,8 @@ def _chunks(part: tuple[Ragged, Tensor], size: int = 256) -> list[tuple[Ragged, 
 
 
 def _keras(backend: str, task: Task, stint: Stint) -> Curve | str:
-    os.environ["KERAS_BACKEND"] = (
-        backend  # which Keras reads when it is imported, here for the first time
-    )
+    # Keras reads it when it is imported, which is here for the first time.
+    os.environ["KERAS_BACKEND"] = backend
     data: dict[str, np.ndarray] = {}
     for name, (xs, labels) in (("train", task.train), ("dev", task.dev)):
         data |= {f"{name}.x": xs.padded().long().numpy(), f"{name}.lengths": xs.lengths.numpy()}
