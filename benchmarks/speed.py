@@ -34,9 +34,9 @@ The present version: layers, steps and fits with AVX2. The streams with AVX2 are
 of them (the scan's tiles, and what it asks for ahead). So are, with AVX-512, the steps, streams and fits; and
 the layers, besides, by words that are read several times being projected once, which is within 1 % of them.
 With AMX the steps and the fits in batches at random are of an earlier version; the layers, streams, growth and
-fits by length of the one before that, in which the recurrence was left to vectors. In turns with that version on a quiet
-machine the kernel with AMX is 1.0 to 1.5 times as quick forwards and 1.0 to 1.16 times backwards, by equal
-lengths LSTM 256 1.15 and 1.08, from which some 1.45 is to be expected for LSTMs by length.
+fits by length of the one before that, in which the recurrence was left to vectors. In turns with that version
+on a quiet machine the kernel with AMX is 1.0 to 1.5 times as quick forwards and 1.0 to 1.16 times backwards,
+by equal lengths LSTM 256 1.15 and 1.08, from which some 1.45 is to be expected for LSTMs by length.
 
 Each table is of one run. The two cores were 33 to 550 ns apart, as the host moved them. A loop of products
 alone makes 91 GFLOP/s a core on Zen 3 at all times, a tile of the scan 70 to 92 by the minute, as the other
