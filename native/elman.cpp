@@ -328,6 +328,20 @@ int32_t elman_norm(const elman_adamw* given, double* norm) {
 int32_t elman_move_weights(const elman_adamw* given) {
   return weights(given, true, [](const elman_adamw& on) { current().variant->adamw(on); });
 }
+int32_t elman_mean_cross_entropy(const elman_cross_entropy* on, double* loss) {
+  if (!on || !loss || on->rows < 1 || on->input < 1 || on->outputs < 1 || on->parts < 1 || on->input % on->parts || !on->x || !on->weight || !on->targets ||
+      !(on->smoothing >= 0 && on->smoothing <= 1) || (!on->grad_weight && (on->grad_x || on->grad_bias)) ||
+      !within(on->targets, on->rows, on->outputs))
+    return ELMAN_BAD_ARGUMENT;
+  elman_cross_entropy call = *on;
+  if (forked.load()) call.threads = 1;
+  try {
+    *loss = current().variant->cross_entropy(call);
+  } catch (const std::bad_alloc&) {
+    return ELMAN_NO_MEMORY;
+  }
+  return ELMAN_OK;
+}
 int32_t elman_step_check(const elman_stepper* stepper) { return check(stepper); }
 int32_t elman_step(const elman_stepper* stepper, const void* x) {
   if (!stepper || !x) return ELMAN_BAD_ARGUMENT;

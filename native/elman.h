@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 14
+#define ELMAN_ABI 15
 #define ELMAN_API __attribute__((visibility("default")))
 
 /* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
@@ -139,6 +139,22 @@ typedef struct {
   double scale;
 } elman_adamw;
 
+/* The mean cross entropy of the softmax of a linear layer, z = x·Wᵀ + b, beside targets, and its gradients. The target
+ * counts 1 - smoothing, and all outputs share the rest. */
+typedef struct {
+  int32_t threads;
+  int64_t rows, input, outputs; /* one row at least */
+  int64_t parts;                /* of which the input is joined: 1 if it is whole */
+  const float* x;               /* parts × rows × input/parts */
+  const float* weight;          /* outputs × input */
+  const float* bias;            /* outputs, or null */
+  const int64_t* targets;       /* rows, each from 0 to outputs - 1 */
+  double smoothing;             /* from 0 to 1 */
+  float* grad_x;                /* each like its own, or null where it is not wanted: all, if grad_weight is */
+  float* grad_weight;
+  float* grad_bias;
+} elman_cross_entropy;
+
 ELMAN_API int32_t elman_abi(void);
 ELMAN_API const char* elman_instructions(void); /* the instruction set in use: "amx", "avx512", "avx2", "baseline" */
 ELMAN_API int32_t elman_use(const char* instructions); /* choose another that this machine has, for comparisons */
@@ -168,6 +184,7 @@ ELMAN_API int32_t elman_pick(const int64_t* offsets, int64_t count, const int64_
 /* The norm of all gradients together, and one step of all weights: the same for any number of threads. */
 ELMAN_API int32_t elman_norm(const elman_adamw* weights, double* norm);
 ELMAN_API int32_t elman_move_weights(const elman_adamw* weights);
+ELMAN_API int32_t elman_mean_cross_entropy(const elman_cross_entropy* on, double* loss);
 ELMAN_API int32_t elman_step_check(const elman_stepper* stepper);
 
 #ifdef __cplusplus

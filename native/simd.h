@@ -131,9 +131,12 @@ inline Parts parts(Vec<float> x, float limit) {
 inline Vec<float> series(Vec<float> r) {
   return (((r * 1.3882520e-3f + 8.3665205e-3f) * r + 4.1667201e-2f) * r + 1.6666543e-1f) * r + 4.9999997e-1f;
 }
+inline Vec<float> exponential(Vec<float> x) {
+  const Parts of = parts(x, 87.0f);
+  return of.power * ((series(of.r) * of.r + 1.0f) * of.r + 1.0f);
+}
 inline Vec<float> sigmoid(Vec<float> x) {
-  const Parts of = parts(-x, 87.0f);
-  return 1.0f / (1.0f + of.power * ((series(of.r) * of.r + 1.0f) * of.r + 1.0f));
+  return 1.0f / (1.0f + exponential(-x));
 }
 // By way of e^2x - 1, which keeps its relative accuracy at zero; beyond ±10 it is ±1.
 inline Vec<float> tanh(Vec<float> x) {

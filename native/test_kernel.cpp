@@ -181,6 +181,59 @@ void shared_out() {
   expect(first && second, "a piece of shared work is done once");
 }
 
+// The loss of a linear layer and its gradients, whole and in two parts, against sums in double.
+void cross_entropy(int threads, int64_t rows, int64_t input, int64_t outputs, double smoothing) {
+  std::vector<float> x(rows * input), weight(outputs * input), bias(outputs), joined(x.size());
+  for (auto* one : {&x, &weight, &bias})
+    for (float& each : *one) each = static_cast<float>(numbers() % 2001) / 1000.0f - 1.0f;
+  std::vector<int64_t> targets(rows);
+  for (int64_t& one : targets) one = static_cast<int64_t>(numbers() % outputs);
+  for (const int64_t parts : {1, 2}) {
+    if (input % parts) continue;
+    const int64_t width = input / parts;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t i = 0; i < input; ++i) joined[r * input + i] = x[(i / width * rows + r) * width + i % width];
+    std::vector<double> grad_x(x.size()), grad_weight(weight.size()), grad_bias(outputs);
+    double loss = 0;
+    for (int64_t r = 0; r < rows; ++r) {
+      std::vector<double> z(bias.begin(), bias.end());
+      double sum = 0;
+      for (int64_t j = 0; j < outputs; ++j) {
+        for (int64_t i = 0; i < input; ++i) z[j] += double(joined[r * input + i]) * weight[j * input + i];
+        sum += std::exp(z[j]);
+      }
+      for (int64_t j = 0; j < outputs; ++j) {
+        const double wanted = smoothing / outputs + (j == targets[r] ? 1 - smoothing : 0);
+        loss -= wanted * (z[j] - std::log(sum)) / rows;
+        const double grad = (std::exp(z[j]) / sum - wanted) / rows;
+        grad_bias[j] += grad;
+        for (int64_t i = 0; i < input; ++i) {
+          grad_weight[j * input + i] += grad * joined[r * input + i];
+          grad_x[(i / width * rows + r) * width + i % width] += grad * weight[j * input + i];
+        }
+      }
+    }
+    std::vector<float> gx(x.size()), gw(weight.size()), gb(outputs);
+    elman_cross_entropy call{threads, rows, input, outputs, parts, x.data(), weight.data(), bias.data(), targets.data(),
+                             smoothing, gx.data(), gw.data(), gb.data()};
+    double found = 0;
+    expect(elman_mean_cross_entropy(&call, &found) == ELMAN_OK && std::fabs(found - loss) < 1e-5 * (1 + loss), "a loss");
+    const auto near = [](const std::vector<float>& one, const std::vector<double>& other) {
+      double most = 1e-6, apart = 0;
+      for (size_t i = 0; i < one.size(); ++i)
+        most = std::max(most, std::fabs(other[i])), apart = std::max(apart, std::fabs(one[i] - other[i]));
+      return apart < 2e-5 * most;
+    };
+    expect(near(gx, grad_x) && near(gw, grad_weight) && near(gb, grad_bias), "the gradients of a loss");
+    call.grad_x = call.grad_weight = call.grad_bias = nullptr;
+    double alone = 0;
+    expect(elman_mean_cross_entropy(&call, &alone) == ELMAN_OK && alone == found, "a loss without gradients");
+    targets[rows - 1] = outputs;
+    expect(elman_mean_cross_entropy(&call, &alone) != ELMAN_OK, "a target that is no output");
+    targets[rows - 1] = 0;
+  }
+}
+
 // The distinct ones of some rows, again and again, of tables of any size.
 void distinct() {
   for (const int64_t rows : {1, 7, 900, 40}) {
@@ -294,6 +347,12 @@ int main() {
       for (const int64_t width : {1, 19, 70}) linear(width, lengths, width == 19, 1 + width % 3);
     for (const int64_t width : {1, 19, 130}) rows(width, 1 + width % 3);
     for (const int threads : {1, 3}) weights(threads);
+    for (const int threads : {1, 3}) {
+      cross_entropy(threads, 1, 2, 1, 0.0);
+      cross_entropy(threads, 5, 3, 7, 0.1);
+      cross_entropy(threads, 70, 34, 33, 0.1);
+      cross_entropy(threads, 530, 8, 1030, 0.0);
+    }
     table(), distinct(), picked();
     const auto both = [](Layer<float> one) { one.total(), one.backward(); };
     // Longer than a block of the products is deep, in float32.

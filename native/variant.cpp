@@ -4,6 +4,7 @@
 #endif
 
 #include "adamw.h"
+#include "entropy.h"
 #include "linear.h"
 #include "plan.h"
 #include "rows.h"
@@ -163,9 +164,16 @@ void rows(const elman_rows& rows) { RowsMover{rows}.run(); }
 double norm(const elman_adamw& weights) { return WeightsMover(weights).norm(); }
 void adamw(const elman_adamw& weights) { WeightsMover(weights).move(); }
 
+double cross_entropy(const elman_cross_entropy& on) {
+#ifdef __AMX_BF16__
+  if (on.rows >= 2 * Tiles::kRows && on.outputs * on.input >= 1 << 13) return CrossEntropy<Tiles>(on, arena).run();
+#endif
+  return CrossEntropy<Vectors<float>>(on, arena).run();
+}
+
 }  // namespace
 
 extern const Variant variant;
-const Variant variant = {run, linear, rows, norm, adamw, step};
+const Variant variant = {run, linear, rows, norm, adamw, cross_entropy, step};
 
 }  // namespace ELMAN_VARIANT

@@ -10,5 +10,6 @@ struct Variant {
   void (*rows)(const elman_rows& rows);
   double (*norm)(const elman_adamw& weights);
   void (*adamw)(const elman_adamw& weights);
+  double (*cross_entropy)(const elman_cross_entropy& on);
   void (*step)(const elman_stepper& stepper, const void* x, Helper* helper); /* null: alone */
 };

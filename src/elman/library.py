@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from elman.errors import BackendError
 
-ABI = 14
+ABI = 15
 _PLAIN = {Tensor, nn.Parameter}
 _transformed: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
 _FAULTS = {
@@ -191,6 +191,26 @@ class Moved(Structure):
     ]
 
 
+class CrossEntropy(Structure):
+    """`elman_cross_entropy` of `native/elman.h`."""
+
+    _fields_ = [
+        ("threads", c_int32),
+        ("rows", c_int64),
+        ("input", c_int64),
+        ("outputs", c_int64),
+        ("parts", c_int64),
+        ("x", c_void_p),
+        ("weight", c_void_p),
+        ("bias", c_void_p),
+        ("targets", c_void_p),
+        ("smoothing", c_double),
+        ("grad_x", c_void_p),
+        ("grad_weight", c_void_p),
+        ("grad_bias", c_void_p),
+    ]
+
+
 @cache
 def library() -> ctypes.CDLL | None:
     """The compiled library, or None where it was not built."""
@@ -211,6 +231,7 @@ def library() -> ctypes.CDLL | None:
     found.elman_move_rows.argtypes = [POINTER(Rows)]
     found.elman_norm.argtypes = [POINTER(Moved), POINTER(c_double)]
     found.elman_move_weights.argtypes = [POINTER(Moved)]
+    found.elman_mean_cross_entropy.argtypes = [POINTER(CrossEntropy), POINTER(c_double)]
     found.elman_distinct.argtypes = [c_int64, c_int64, *[c_void_p] * 3]
     found.elman_distinct.restype = c_int64
     found.elman_sum_rows.argtypes = [c_int64, c_int64, c_int64, *[c_void_p] * 4]

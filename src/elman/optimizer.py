@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -121,12 +121,16 @@ class LazyAdamW(torch.optim.AdamW):
             (one.weight, *self._read(one.weight)) for one in self.tables if one.weight.grad is not None
         ]
         dense = self._with_gradient()
-        grads = [one.grad for one in dense]
-        scale = self._scale([*grads, *(sums for _, _, sums in read)])
+        grads, sums = [one.grad for one in dense], [one for _, _, one in read]
+        step = weights.Step(self._moments()) if weights.compiled([*dense, *grads]) else None
+        scale = 1.0
+        if self.max_norm is not None:
+            norm = math.hypot(_norm(grads) if step is None else step.norm(), _norm(sums))
+            scale = min(1.0, self.max_norm / (norm + 1e-6))
         for table in read:
             self._move(*table, scale)
-        if weights.compiled([*dense, *grads]):
-            weights.move(self._moments(), scale)
+        if step is not None:
+            step.take(scale)
             return loss
         if scale != 1.0 and grads:
             torch._foreach_mul_(grads, scale)  # pyright: ignore[reportPrivateImportUsage]
@@ -145,13 +149,6 @@ class LazyAdamW(torch.optim.AdamW):
         """The weights that have a gradient."""
         found = (one for group in self.param_groups for one in group["params"])
         return [one for one in found if one.grad is not None]
-
-    def _scale(self, grads: list[Tensor]) -> float:
-        """What gradients are multiplied by, so that their norm is at most `max_norm`."""
-        if self.max_norm is None or not grads:
-            return 1.0
-        norm = weights.norm(grads) if weights.compiled(grads) else float(nn.utils.get_total_norm(grads))
-        return min(1.0, self.max_norm / (norm + 1e-6))
 
     def _moments(self) -> list[weights.Moment]:
         """The weights that have a gradient, with their states, which are zeros at first."""
@@ -205,6 +202,13 @@ class LazyAdamW(torch.optim.AdamW):
                 state[name] = torch.cat([state[name], torch.zeros_like(state[name])])
         taken = rows.Step(group["betas"], *_sizes(group, step), scale)
         rows.move(rows.Moments(weight, **state), read, grads, taken)
+
+
+def _norm(grads: Sequence[Any]) -> float:
+    """The norm of all of them together."""
+    if not grads:
+        return 0.0
+    return weights.norm(grads) if weights.compiled(grads) else float(nn.utils.get_total_norm(grads))
 
 
 _TOLD = torch.optim.Optimizer.profile_hook_step(LazyAdamW._step)  # with the hooks that were asked for

@@ -33,20 +33,37 @@ def norm(grads: Sequence[Tensor]) -> float:
     >>> norm([ones]) if compiled([ones]) else 8.0
     8.0
     """
-    found = c_double()
-    run("elman_norm", _call([(one.numel(), one.data_ptr()) for one in grads]), byref(found))
-    return found.value
+    return _norm(_call([(one.numel(), one.data_ptr()) for one in grads]))
 
 
-def move(moments: Sequence[Moment], scale: float) -> None:
-    """One step of every tensor, with gradients that are multiplied by `scale`; all must be `compiled`.
+class Step:
+    """One step of every tensor, all of which must be `compiled`; their addresses are gathered once.
 
     The equations are those of `elman.optimizer.LazyAdamW`. The steps of each are counted in its state.
     """
-    run("elman_move_weights", _call([_addresses(*one) for one in moments], scale))
+
+    def __init__(self, moments: Sequence[Moment]) -> None:
+        self._kept = moments  # what the addresses are of
+        self._call = _call([_addresses(*one) for one in moments])
+
+    def norm(self) -> float:
+        """The norm of all gradients together."""
+        return _norm(self._call)
+
+    def take(self, scale: float) -> None:
+        """Move the weights, with gradients that are multiplied by `scale`."""
+        self._call.scale = scale
+        run("elman_move_weights", self._call)
+
+
+def _norm(call: Moved) -> float:
+    found = c_double()
+    run("elman_norm", call, byref(found))
+    return found.value
 
 
 def _addresses(weight: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> tuple[Any, ...]:
+    beta1, beta2 = group["betas"]
     return (
         weight.numel(),
         weight.grad.data_ptr(),  # pyright: ignore[reportOptionalMemberAccess]
@@ -56,11 +73,11 @@ def _addresses(weight: Tensor, state: dict[str, Tensor], group: dict[str, Any]) 
         state["step"].data_ptr(),
         group["lr"],
         group["weight_decay"],
-        *group["betas"],
+        beta1,
+        beta2,
         group["eps"],
     )
 
 
-def _call(tensors: list[tuple[Any, ...]], scale: float = 1.0) -> Moved:
-    array = (Weights * len(tensors))(*tensors)
-    return Moved(torch.get_num_threads(), len(tensors), array, scale)
+def _call(tensors: list[tuple[Any, ...]]) -> Moved:
+    return Moved(torch.get_num_threads(), len(tensors), (Weights * len(tensors))(*tensors), 1.0)

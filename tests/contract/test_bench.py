@@ -67,7 +67,7 @@ def test_the_contestants_over_a_training_step_learn_the_same() -> None:
     xs, labels = given[0]
     form = step.classifiers.padded_form(xs)
     for model, inputs in ((network, (xs,)), (packed, form[:2]), (padded, form)):
-        step.classifiers.loss_of(model(*inputs), labels).backward()
+        step.classifiers.loss_of(model, *inputs, labels).backward()
     for theirs, ours in zip(packed.parameters(), network.parameters(), strict=True):
         close(theirs.grad, ours.grad)
     close(padded.embedding.weight.grad, network.inputs.weight.grad)

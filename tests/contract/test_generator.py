@@ -240,13 +240,13 @@ def test_another_kind_of_model_does_not_write(run: Any, tmp_path: Path) -> None:
 def test_some_windows_of_a_long_text_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others go on from the states of the window before: none does where all begin anew."""
     states: list[Any] = []
-    surprise = NToN.surprise
+    loss = NToN.loss
 
     def seen(self: NToN, xs: Any, targets: Any, state: Any = None) -> Any:
         states.append(state)
-        return surprise(self, xs, targets, state)
+        return loss(self, xs, targets, state)
 
-    monkeypatch.setattr(NToN, "surprise", seen)
+    monkeypatch.setattr(NToN, "loss", seen)
     for share, moved in ((0.0, {True}), (1.0, {False}), (0.5, {True, False})):
         states.clear()
         monkeypatch.setattr("elman.tasks.generator.ANEW", share)

@@ -132,10 +132,12 @@ class Recurrent(nn.Module):
 
     def last(self, scan: Scan) -> Tensor:
         """The last state of the upper layer, both directions' joined: `batch output_size`."""
+        return self.ends(scan).transpose(0, 1).flatten(1)
+
+    def ends(self, scan: Scan) -> Tensor:
+        """The last state of the upper layer by direction: `directions batch hidden_size`."""
         top = scan.final[0]
-        if len(top) > self.directions:
-            top = top[-self.directions :]
-        return top.transpose(0, 1).flatten(1)
+        return top if len(top) == self.directions else top[-self.directions :]
 
     def start(self, batch: int) -> State:
         """The state before the first step: zeros."""

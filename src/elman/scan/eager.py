@@ -61,12 +61,12 @@ class Differentiable(torch.autograd.Function):
                 grad_x = torch.zeros_like(x).index_add(0, reads, grad_x)
         else:
             given = (*outer, x, offsets, weights, initial, *kept, *ctx.settings, need)
-            grad_x, *found = back(*given, reads=reads, over=ctx.alone and _last())
+            grad_x, *found = back(*given, reads=reads, over=ctx.alone and last())
         states, weights = found[: len(initial)], found[len(initial) :]
         return (None, None, None, None, grad_x if need else None, None, None, *weights, *states)
 
 
-def _last() -> bool:
+def last() -> bool:
     """Whether the graph is given up by the backward pass that is under way, as far as torch tells."""
     keeps = getattr(_autograd, "_get_current_graph_task_keep_graph", None)
     return keeps is not None and not keeps()

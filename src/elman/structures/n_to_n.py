@@ -13,6 +13,7 @@ from elman.errors import SettingsError
 from elman.layers.crf import CRF
 from elman.layers.dropout import dropout
 from elman.layers.embedding import read
+from elman.layers.entropy import cross_entropy
 from elman.layers.pooling import Pooling
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
@@ -46,7 +47,7 @@ class NToN(nn.Module):
     Ragged(lengths=[5, 2], features=(4,), torch.float32)
     """
 
-    forwards: ClassVar[tuple[str, ...]] = ("joint", "surprise")
+    forwards: ClassVar[tuple[str, ...]] = ("joint", "loss", "surprise")
     """Methods that train as `forward` does: what spreads a model over devices has to know of them."""
 
     def __init__(
@@ -88,6 +89,20 @@ class NToN(nn.Module):
         if hasattr(self.head, "surprise"):
             return self.head.surprise(h, targets), scan.final
         return F.cross_entropy(self.head(h), targets.long(), reduction="none"), scan.final
+
+    def loss(
+        self, xs: Ragged, targets: Tensor, state: State | None = None, smoothing: float = 0.0
+    ) -> tuple[Tensor, State]:
+        """The mean of `surprise`, or beside targets that are smoothed, and the state after the last step.
+
+        `smoothing` is the share of a target that all outputs have part of (see `elman.layers.entropy`).
+        """
+        if hasattr(self.head, "surprise"):
+            found, after = self.surprise(xs, targets, state)
+            return found.mean(), after
+        scan = self.run(xs, state=state)
+        h = dropout(scan.outputs.values, self.dropout, self.training)
+        return cross_entropy(self.head, h, targets.long(), smoothing), scan.final
 
     def run(self, xs: Ragged, record: Sequence[str] = (), state: State | None = None) -> Scan:
         """The recurrence over the whole of each sequence; `record` keeps gates and states.

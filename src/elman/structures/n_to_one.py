@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from elman.cells.base import State
 from elman.layers.dropout import dropout
 from elman.layers.embedding import read
+from elman.layers.entropy import cross_entropy
 from elman.layers.pooling import Pooling
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
@@ -40,6 +42,8 @@ class NToOne(nn.Module):
     torch.Size([2, 4])
     """
 
+    forwards: ClassVar[tuple[str, ...]] = ("loss",)
+
     def __init__(
         self,
         inputs: nn.Module,
@@ -63,8 +67,21 @@ class NToOne(nn.Module):
 
     def answer(self, scan: Scan) -> Tensor:
         """The answer to each sequence, from its scan: `batch outputs`."""
+        return self.head(self._pooled(scan))
+
+    def loss(self, xs: Ragged, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+        """The mean cross entropy of the answers beside the numbers of the right ones: `batch`, integers.
+
+        `smoothing` is the share of a target that all answers have part of (see `elman.layers.entropy`).
+        """
+        scan = self.run(xs)
+        if self.pooling.kind == "last" and not (self.training and self.dropout):
+            return cross_entropy(self.head, self.recurrent.ends(scan), targets, smoothing)
+        return cross_entropy(self.head, self._pooled(scan), targets, smoothing)
+
+    def _pooled(self, scan: Scan) -> Tensor:
         pooled = self.pooling(scan.outputs, self.recurrent.last(scan))
-        return self.head(dropout(pooled, self.dropout, self.training))
+        return dropout(pooled, self.dropout, self.training)
 
     def start(self, batch: int) -> StepState:
         """The state before the first step, of sequences given step by step."""

@@ -202,11 +202,10 @@ class Classifier(Estimator):
 
         def loss(model: Any, batch: tuple[Ragged, Tensor]) -> Tensor:
             xs, ys = batch
-            logits = model(xs)
-            found = F.cross_entropy(logits, ys, label_smoothing=smoothing)
             if not agreement:
-                return found
-            again = model(xs)
+                return model.loss(xs, ys, smoothing)
+            logits, again = model(xs), model(xs)
+            found = F.cross_entropy(logits, ys, label_smoothing=smoothing)
             found = (found + F.cross_entropy(again, ys, label_smoothing=smoothing)) / 2
             return found + agreement * divergence(logits, again)
 
@@ -218,7 +217,7 @@ class Classifier(Estimator):
 
         return Problem(
             lengths=xs.lengths.tolist(),
-            batch=lambda chosen: (finish(xs[chosen], vary=True), ys[chosen]),
+            batch=lambda chosen: (finish(xs[chosen], vary=True), ys[torch.from_numpy(chosen)]),
             loss=loss,
             evaluate=evaluate if len(held) else None,
         )

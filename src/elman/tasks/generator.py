@@ -188,7 +188,7 @@ class Generator(Estimator):
             return self._unrolled(xs, evaluate)
 
         def loss(model: Any, batch: tuple[Ragged, Tensor]) -> Tensor:
-            return model.surprise(*batch)[0].mean()
+            return model.loss(*batch)[0]
 
         return Problem(
             lengths=(xs.lengths + 1).tolist(),
@@ -219,9 +219,9 @@ class Generator(Estimator):
             if state is not None:
                 goes_on = (torch.rand(state[0].shape[1], 1) >= ANEW).to(state[0])
                 state = tuple(one * goes_on for one in state)
-            found, after = model.surprise(*batch, state)
+            found, after = model.loss(*batch, state)
             carried.update({f"{n}": one.detach() for n, one in enumerate(after)})
-            return found.mean()
+            return found
 
         return Problem([], batch, loss, evaluate, "log_likelihood", windows, carried)
 

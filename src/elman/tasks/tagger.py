@@ -191,6 +191,8 @@ class Tagger(Estimator):
 
         def loss(model: Any, batch: Examples) -> Tensor:
             tokens, tags, whole = batch
+            if model.crf is None and self.label_ is None:
+                return model.loss(tokens, tags.values, smoothing=smoothing)[0]
             steps, answers = model.joint(tokens)
             if model.crf is not None:
                 found = -model.crf(steps, tags).sum() / max(len(tags.values), 1)
@@ -202,7 +204,7 @@ class Tagger(Estimator):
 
         return Problem(
             lengths=xs.lengths.tolist(),
-            batch=lambda chosen: (xs[chosen], ys[chosen], labels[chosen]),
+            batch=lambda chosen: (xs[chosen], ys[chosen], labels[torch.from_numpy(chosen)]),
             loss=loss,
             evaluate=(lambda _: self._figures(*dev)) if len(dev[0]) else None,
             monitor="f1" if self.tag_.scheme else "accuracy",

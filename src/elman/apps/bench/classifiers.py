@@ -6,6 +6,7 @@ e[t] = E[token[t]]        h = Bi-cell(e)        y = W·[h_T forwards ; h_1 backw
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -109,6 +110,10 @@ def padded_form(xs: Ragged) -> tuple[Tensor, Tensor, Tensor]:
     return xs.padded().long(), xs.lengths, turned(xs)
 
 
-def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
-    """The cross entropy, which is everybody's loss."""
-    return F.cross_entropy(logits, labels)
+def loss_of(network: nn.Module, *given: Any) -> Tensor:
+    """The cross entropy, which is everybody's loss, of what a network reads and, at last, its labels."""
+    return (
+        network.loss(*given)
+        if isinstance(network, NToOne)
+        else F.cross_entropy(network(*given[:-1]), given[-1])
+    )

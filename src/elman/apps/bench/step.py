@@ -89,7 +89,7 @@ def _step(network: nn.Module, given: list[tuple[Inputs, Tensor]], *, lazy: bool)
     def work() -> None:
         for inputs, labels in given:
             optimizer.zero_grad(set_to_none=True)
-            classifiers.loss_of(network(*inputs), labels).backward()
+            classifiers.loss_of(network, *inputs, labels).backward()
             optimizer.step()
 
     return work

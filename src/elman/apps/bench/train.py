@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -190,8 +190,8 @@ def _elman(network: nn.Module, task: Task, stint: Stint) -> Curve:
     problem = Problem(
         lengths=xs.lengths.tolist(),
         order=task.batches,
-        batch=lambda chosen: (xs[chosen], labels[chosen]),
-        loss=lambda model, batch: classifiers.loss_of(model(batch[0]), batch[1]),
+        batch=lambda chosen: (xs[chosen], labels[torch.from_numpy(chosen)]),
+        loss=lambda model, batch: cast(Any, model).loss(*batch),
         evaluate=evaluate,
     )
     settings = Training(
@@ -223,7 +223,7 @@ def _plain(
             # Batches are put together as they come, as everybody does.
             batch = form(Ragged.of([texts[number] for number in chosen]))
             optimizer.zero_grad(set_to_none=True)
-            classifiers.loss_of(network(*batch), labels[chosen]).backward()
+            classifiers.loss_of(network, *batch, labels[torch.from_numpy(chosen)]).backward()
             nn.utils.clip_grad_norm_(network.parameters(), CLIP)
             optimizer.step()
         network.eval()
