@@ -26,6 +26,7 @@ from elman.data.batching import Batches
 from elman.data.windows import Windows
 from elman.errors import SettingsError, TrainingError
 from elman.optimizer import LazyAdamW
+from elman.processes import settled
 from elman.progress import Progress, tensorboard
 from elman.settings import Settings
 
@@ -186,8 +187,7 @@ class _Run:
             ) from cause
         self.fabric.launch()
         self.bare = model
-        # Processes that share gradients clip them by their strategy; they need all weights at every step, and
-        # so does a mean of the weights.
+        # Processes that share gradients clip them by their strategy, and need all weights, as does their mean.
         self.alone = self.fabric.world_size == 1 and settings.accelerator == "cpu"
         self.adam = LazyAdamW(
             model,
@@ -199,6 +199,8 @@ class _Run:
         self.model, self.optimizer = self.fabric.setup(model, self.adam)
         for method in getattr(model, "forwards", ()):
             self.model.mark_forward_method(method)
+        # Alone, and in plain numbers, Fabric has nothing to do around a call.
+        self.called = model if self.alone and settings.precision == "32-true" else self.model
         self.average = _copy(model) if settings.averaging else None
         self.best: dict[str, Tensor] | None = None
         self.board: Any = None
@@ -211,17 +213,16 @@ class _Run:
         place = self.place
         self.started = self.saved = time.monotonic() - place.seconds
         try:
-            with Progress(self.epochs, self.problem.monitor) as self.bar:
+            with settled(), Progress(self.epochs, self.problem.monitor) as self.bar:
                 while place.epoch < self.epochs and not place.finished:
                     self._epoch()
         finally:
             self.adam.close()
             if self.board is not None:
                 self.board.close()
-        if self.best is not None:
-            self.bare.load_state_dict(self.best)
-        elif self.average is not None:
-            self.bare.load_state_dict(self.average)
+        kept = self.average if self.best is None else self.best
+        if kept is not None:
+            self.bare.load_state_dict(kept)
         self.bare.to("cpu").eval()
         return place
 
@@ -247,7 +248,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
-        loss = self.problem.loss(self.model, batch)
+        loss = self.problem.loss(self.called, batch)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TrainingError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import torch
 
 import elman
 from elman.errors import SettingsError, TrainingError
-from elman.processes import one_thread, side_by_side
+from elman.processes import one_thread, settled, side_by_side
 from elman.training import Training
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
@@ -112,3 +113,17 @@ def _runs(number: int) -> bool:
         return False
     with open(f"/proc/{number}/stat", encoding="utf-8") as file:
         return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_what_was_there_is_passed_over_until_the_end() -> None:
+    gc.unfreeze()
+    with settled():
+        held = gc.get_freeze_count()
+        assert held > 1_000
+        with settled():
+            pass
+        assert gc.get_freeze_count() == held  # whoever began ends
+    assert not gc.get_freeze_count()
+    with pytest.raises(ValueError, match="no more"), settled():
+        raise ValueError("no more")
+    assert not gc.get_freeze_count()
