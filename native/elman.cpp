@@ -135,7 +135,7 @@ int32_t check(const elman_scan* scan, bool backward) {
         (gru && (scan->keep || backward) && !way.candidates))
       return ELMAN_BAD_ARGUMENT;
     if (backward && (!way.grad_initial[0] ||
-                     (lstm && !way.grad_initial[1]) || !scan->keep ||
+                     (lstm && !way.grad_initial[1]) || !scan->keep || (gru && way.grad_gates == way.gates) ||
                      (way.grad_outputs && scan->grad_stride < scan->hidden)))
       return ELMAN_BAD_ARGUMENT;
   }

@@ -324,6 +324,10 @@ void refused() {
   wrong("no memory cells", [](elman_scan& one) { one.direction[0].cells = nullptr; });
   wrong("nothing was kept", [](elman_scan& one) { one.keep = 0; }, true);
   wrong("no gradient of a weight", [](elman_scan& one) { one.direction[0].grad_weight_hh = nullptr; }, true);
+  Layer<float> gru(ELMAN_GRU, 1, 1, 3, 4, {2});
+  elman_scan over = gru.call(true);
+  over.direction[0].grad_gates = over.direction[0].gates;
+  expect(elman_backward(&over) != ELMAN_OK, "four gradients in the memory of three gates");
   expect(elman_forward(nullptr) != ELMAN_OK && elman_backward(nullptr) != ELMAN_OK, "no call at all");
   expect(elman_step(nullptr, nullptr) != ELMAN_OK && elman_step_check(nullptr) != ELMAN_OK, "no step at all");
 }
