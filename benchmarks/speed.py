@@ -26,9 +26,10 @@ their own); a cell shows the median, and the range from the first to the third q
 the geometric mean over cases. The tables are written by `python benchmarks/speed.py` from what `elman bench`
 measured, kept in `speed/`; what is compared is told in the [guide](../docs/guide/speed.md).
 
-The pictures in the guide are of growth with AVX2. With AVX2 it is two cores of Zen 3, with 512 KB of near cache each; with AVX-512 two of Zen 4, with 1 MB
-each; with AMX two of an Intel Xeon of the Sapphire Rapids kind. All are virtual, and what they share with
-others, the third cache and on Zen 3 the other thread of a core, is used by others as well.
+The pictures in the guide are of growth with AVX2. With AVX2 it is two cores of Zen 3, with 512 KB of near
+cache each; with AVX-512 two of Zen 4, with 1 MB each; with AMX two of an Intel Xeon of the Sapphire Rapids
+kind. All are virtual, and what they share with others, the third cache and on Zen 3 the other thread of a
+core, is used by others as well.
 
 The present version: steps, fits and growth with AVX2; layers too, which the loss in one call, the last thing
 that was changed, is no part of. The streams with AVX2 are older by what changes nothing of them (the scan's
@@ -43,11 +44,12 @@ Each table is of one run. The two cores were 33 to 550 ns apart, as the host mov
 alone makes 91 GFLOP/s a core on Zen 3 at all times, a tile of the scan 70 to 92 by the minute, as the other
 thread of the core is in use or not; memory is 15 to 19 ns away in up to 3 MB and 140 to 180 beyond 6 MB. A
 training step over packed with AVX2 was 4.82, 4.72, 4.85 and 4.59 before memory was asked for ahead, 5.05
-after that, and 5.35 (the table) with the loss in one call. With AVX-512 steps at batch 1 of 64 to 128 units over torch's cells were 12.2, 11.5, 11.0 and
-11.9 (the table) where the way was 100 ns, 9.6 where it was 420; a step of words drawn evenly 4.36 and 4.46 (the
-table), 4.56 before. Fits in batches at random were 3.49 and 3.86 (the table) with AVX-512, one after another.
-With AVX2 they take turns: 3.13 for the LSTM and 3.59 for the GRU (the table); before the loss was one call 2.46,
-for six epochs where PyTorch's padded one took five (epoch by epoch 2.94), and 3.25.
+after that, and 5.35 (the table) with the loss in one call. With AVX-512 steps at batch 1 of 64 to 128 units
+over torch's cells were 12.2, 11.5, 11.0 and 11.9 (the table) where the way was 100 ns, 9.6 where it was 420; a
+step of words drawn evenly 4.36 and 4.46 (the table), 4.56 before. Fits in batches at random were 3.49 and 3.86
+(the table) with AVX-512, one after another. With AVX2 they take turns: 3.13 for the LSTM and 3.59 for the GRU
+(the table); before the loss was one call 2.46, for six epochs where PyTorch's padded one took five (epoch by
+epoch 2.94), and 3.25.
 With AVX-512, by length RNN, LSTM and GRU were 2.46, 1.26 and 2.27; 2.56, 1.16 and 2.68; 2.35, 1.25 and 2.33
 (the table), and right after it 2.77, 1.30 and 2.30; with AVX2 2.37, 1.22 and 2.65 before memory was asked for
 ahead. The time of one case, for everybody, differed by up to a third from run to run.
