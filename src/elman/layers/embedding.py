@@ -48,10 +48,13 @@ class Table(nn.Embedding):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        plain = not self.sparse and self.padding_idx is None and self.max_norm is None
-        if plain and not self.scale_grad_by_freq:
-            return lookup(self.weight, input)
-        return super().forward(input)
+        return lookup(self.weight, input) if self.plain else super().forward(input)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it has none of torch's extras, and a gradient of all rows."""
+        extras = self.sparse or self.scale_grad_by_freq
+        return not extras and self.padding_idx is None and self.max_norm is None
 
     def looked_up(self, input: Tensor) -> tuple[Table, Tensor] | None:
         """The table, and the numbers of its rows that `forward` gives, where it gives no more than that."""

@@ -46,25 +46,35 @@ def _joined(x: Tensor) -> Tensor:
 
 
 def _compiled(head: nn.Module, x: Tensor, targets: Tensor, smoothing: float) -> bool:
-    if type(head) is not nn.Linear or _hooked(head):
+    return (
+        x.dim() in (2, 3)
+        and x.numel() > 0
+        and x.dtype == torch.float32
+        and x.is_cpu
+        and x.shape[-2] == targets.numel()
+        and fits(head, x.shape[-1] * (x.shape[0] if x.dim() == 3 else 1), targets, smoothing)
+        and library.unwatched([x])
+    )
+
+
+def fits(head: nn.Module, features: int, targets: Tensor, smoothing: float) -> bool:
+    """Whether a compiled call knows such a layer of so many features, and such targets."""
+    if type(head) is not nn.Linear or hooked(head):
         return False
     weight, bias = head.weight, head.bias
-    parts = x.shape[0] if x.dim() == 3 else 1
     return (
-        x.shape[-2:] == (targets.numel(), head.in_features // parts)
-        and x.dim() in (2, 3)
-        and x.numel() > 0
-        and x.dtype == weight.dtype == torch.float32
+        head.in_features == features
+        and weight.dtype == torch.float32
         and targets.dtype == torch.int64
         and targets.dim() == 1
-        and x.is_cpu
+        and targets.numel() > 0
         and weight.is_cpu
         and targets.is_cpu
         and 0 <= smoothing <= 1
         and _within(targets, len(weight))
         and library.available()
         and not torch.is_autocast_enabled("cpu")
-        and library.unwatched([x, weight, targets] if bias is None else [x, weight, targets, bias])
+        and library.unwatched([weight, targets] if bias is None else [weight, targets, bias])
     )
 
 
@@ -74,23 +84,28 @@ def _within(targets: Tensor, outputs: int) -> bool:
     return int(least) >= 0 and int(most) < outputs
 
 
-def _hooked(module: nn.Module) -> bool:
+def hooked(module: nn.Module) -> bool:
+    """Whether somebody wants to see what goes through a module."""
     hooks = module._forward_hooks, module._forward_pre_hooks, module._backward_hooks
     return any((*hooks, module._backward_pre_hooks))
 
 
-class _Compiled(torch.autograd.Function):
-    """What `apply` takes: x, weight, bias or None, targets, smoothing."""
-
-    @staticmethod
-    def forward(ctx: Any, *given: Any) -> Any:
-        *tensors, smoothing = given
-        dense: list[Any] = [None if one is None else one.contiguous() for one in tensors]
-        (x, weight, bias, targets), loss = dense, c_double()
-        grads = [None if one is None else torch.empty_like(one) for one in (x, weight, bias)]
-        if not ctx.needs_input_grad[0]:
-            grads[0] = None
-        call = library.CrossEntropy(
+def solved(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    targets: Tensor,
+    smoothing: float,
+    *,
+    need_x: bool = True,
+) -> tuple[Tensor, list[Tensor | None]]:
+    """The loss, and the gradients of x (or None), the weight and the bias, of what is known to fit."""
+    dense: list[Any] = [None if one is None else one.contiguous() for one in (x, weight, bias, targets)]
+    grads = [None if one is None else torch.empty_like(one) for one in dense[:3]]
+    if not need_x:
+        grads[0] = None
+    call, loss = (
+        library.CrossEntropy(
             torch.get_num_threads(),
             len(targets),
             weight.shape[1],
@@ -99,11 +114,24 @@ class _Compiled(torch.autograd.Function):
             *(None if one is None else one.data_ptr() for one in dense),
             smoothing,
             *(None if one is None else one.data_ptr() for one in grads),
-        )
-        library.run("elman_mean_cross_entropy", call, byref(loss))
+        ),
+        c_double(),
+    )
+    library.run("elman_mean_cross_entropy", call, byref(loss))
+    return torch.tensor(loss.value, dtype=torch.float32), grads
+
+
+class _Compiled(torch.autograd.Function):
+    """What `apply` takes: x, weight, bias or None, targets, smoothing."""
+
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> Any:
+        *tensors, smoothing = given
+        x, weight, bias, targets = tensors
+        found, ctx.grads = solved(x, weight, bias, targets, smoothing, need_x=ctx.needs_input_grad[0])
         ctx.save_for_backward(*tensors)
-        ctx.grads, ctx.smoothing = grads, smoothing
-        return torch.tensor(loss.value, dtype=torch.float32)
+        ctx.smoothing = smoothing
+        return found
 
     @staticmethod
     def backward(ctx: Any, *outer: Any) -> Any:
@@ -111,12 +139,15 @@ class _Compiled(torch.autograd.Function):
         if torch.is_grad_enabled():  # it is to be differentiated again
             x, weight, bias, targets = ctx.saved_tensors
             return *_again(factor, x, weight, bias, targets, ctx.smoothing), None, None
-        grads, scale = ctx.grads, float(factor)
-        if eager.last():  # what nobody else has is taken without a copy
-            ctx.grads = None
-        if scale != 1.0:
-            grads = [None if one is None else one * scale for one in grads]
-        return *grads, None, None
+        return *taken(ctx, factor), None, None
+
+
+def taken(ctx: Any, factor: Tensor) -> list[Tensor | None]:
+    """The gradients that a node has found beforehand, `ctx.grads`, times that of its loss."""
+    grads, scale = ctx.grads, float(factor)
+    if eager.last():  # what nobody else has is taken without a copy
+        ctx.grads = None
+    return grads if scale == 1.0 else [None if one is None else one * scale for one in grads]
 
 
 def _again(

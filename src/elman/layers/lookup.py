@@ -71,11 +71,19 @@ class _Lookup(torch.autograd.Function):
         if torch.is_grad_enabled():  # it is to be differentiated again
             flat = numbers.flatten()
             return grad.new_zeros(rows, width).index_add(0, flat, grad.reshape(len(flat), width)), None
-        numbers, grad = numbers.contiguous(), grad.contiguous()
-        sums = lent.empty(grad, rows, width)
-        addresses = (one.data_ptr() for one in (numbers, grad, sums))
-        threads = torch.get_num_threads()
-        found = library.library()
-        if found is None or found.elman_add_rows(threads, numbers.numel(), width, rows, *addresses):
-            raise BackendError("The gradient of a table could not be made.", received=tuple(ctx.shape))
-        return sums, None
+        return added(grad, numbers, rows), None
+
+
+def added(grad: Tensor, numbers: Tensor, rows: int) -> Tensor:
+    """The gradient of a table of so many rows, from that of the rows with these numbers.
+
+    Raises:
+        BackendError: a number is of no row.
+    """
+    numbers, grad = numbers.contiguous(), grad.contiguous()
+    sums = lent.empty(grad, rows, grad.shape[-1])
+    addresses = (one.data_ptr() for one in (numbers, grad, sums))
+    found, sizes = library.library(), (numbers.numel(), grad.shape[-1], rows)
+    if found is None or found.elman_add_rows(torch.get_num_threads(), *sizes, *addresses):
+        raise BackendError("The gradient of a table could not be made.", received=(rows, grad.shape[-1]))
+    return sums

@@ -25,7 +25,7 @@ from elman.ragged import Ragged
 from elman.scan import linear, native, reference, stepping, vendor
 from elman.scan.reference import Scan
 
-__all__ = ["BACKENDS", "Scan", "backend", "may_step", "scan", "scan_layer"]
+__all__ = ["BACKENDS", "Scan", "backend", "compiled", "may_step", "scan", "scan_layer"]
 
 BACKENDS = ("auto", "native", "reference", "torch")
 
@@ -134,6 +134,21 @@ def may_step(cells: Sequence[Cell], x: Tensor, state: State) -> bool:
         and x.device.type == "cpu"
         and all(one.dtype == cells[0].weight_ih.dtype and one.device.type == "cpu" for one in state)
         and stepping.supports(cells)
+    )
+
+
+def compiled(cells: Sequence[Cell], xs: Ragged) -> bool:
+    """Whether a layer of these cells reads such steps, and by the compiled scan of a standard cell.
+
+    >>> from elman.cells.rnn import RNN
+    >>> with backend("reference"):
+    ...     compiled([RNN(torch.randn(4, 2), torch.randn(4, 4))], Ragged.of([torch.ones(1, 2)]))
+    False
+    """
+    return (
+        xs.distinct.shape[-1] == cells[0].input_size
+        and not isinstance(cells[0], LinearCell)
+        and _backend(cells, xs, ()) == "native"
     )
 
 

@@ -13,6 +13,7 @@ from elman.layers.embedding import read
 from elman.layers.entropy import cross_entropy
 from elman.layers.pooling import Pooling
 from elman.layers.recurrent import Recurrent
+from elman.layers.whole import whole_loss
 from elman.ragged import Ragged
 from elman.scan import Scan
 
@@ -74,10 +75,12 @@ class NToOne(nn.Module):
 
         `smoothing` is the share of a target that all answers have part of (see `elman.layers.entropy`).
         """
-        scan = self.run(xs)
-        if self.pooling.kind == "last" and not (self.training and self.dropout):
-            return cross_entropy(self.head, self.recurrent.ends(scan), targets, smoothing)
-        return cross_entropy(self.head, self._pooled(scan), targets, smoothing)
+        if self.pooling.kind != "last" or (self.training and self.dropout):
+            return cross_entropy(self.head, self._pooled(self.run(xs)), targets, smoothing)
+        whole = whole_loss(self.inputs, self.recurrent, self.head, xs, targets, smoothing)
+        if whole is not None:
+            return whole
+        return cross_entropy(self.head, self.recurrent.ends(self.run(xs)), targets, smoothing)
 
     def _pooled(self, scan: Scan) -> Tensor:
         pooled = self.pooling(scan.outputs, self.recurrent.last(scan))

@@ -1,0 +1,151 @@
+"""A plain classifier's loss as one node: the numbers of its parts, and in parts where it is not plain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from elman import library
+from elman.layers.embedding import Table
+from elman.layers.recurrent import Recurrent
+from elman.ragged import Ragged
+from elman.scan import backend
+from elman.structures.n_to_one import NToOne
+
+pytestmark = pytest.mark.skipif(not library.available(), reason="the compiled library was not built")
+
+LENGTHS = {"short": [3, 1, 5], "shared": [30, 2, 41, 1], "equal": [4, 4]}
+
+
+def _network(cell: str, layers: int = 1, *, bidirectional: bool = True, **more: Any) -> NToOne:
+    torch.manual_seed(3)
+    recurrent = Recurrent(cell, 6, 5, layers, bidirectional=bidirectional, **more)
+    for one in recurrent.parameters():
+        nn.init.normal_(one, std=0.4)
+    return NToOne(Table(9, 6), recurrent, outputs=4)
+
+
+def _batch(lengths: list[int]) -> tuple[Ragged, Tensor]:
+    torch.manual_seed(4)
+    words = [torch.randint(9, (one,)) for one in lengths]
+    return Ragged.of(words), torch.randint(4, (len(lengths),))
+
+
+@contextmanager
+def _in_parts(network: NToOne) -> Iterator[None]:
+    """Somebody who looks at the recurrence keeps it from being a part of something else."""
+    handle = network.recurrent.register_forward_hook(lambda *_: None)
+    yield
+    handle.remove()
+
+
+def _whole(loss: Tensor) -> bool:
+    return type(loss.grad_fn).__name__ == "_WholeBackward"
+
+
+def _found(network: NToOne, *given: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
+    loss = network.loss(*given)
+    return loss, torch.autograd.grad(loss * 0.5, list(network.parameters()))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "rnn-relu", "lstm", "gru"])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("bidirectional", [True, False])
+@pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
+def test_loss_and_gradients_are_those_of_the_parts(
+    cell: str, layers: int, lengths: list[int], *, bidirectional: bool
+) -> None:
+    network, batch = _network(cell, layers, bidirectional=bidirectional), _batch(lengths)
+    loss, grads = _found(network, *batch, 0.1)
+    assert _whole(loss)
+    with _in_parts(network):
+        wanted, others = _found(network, *batch, 0.1)
+    assert not _whole(wanted)
+    torch.testing.assert_close(loss, wanted)
+    for one, other in zip(grads, others, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_without_biases() -> None:
+    network, batch = _network("gru", bias=False), _batch(LENGTHS["shared"])
+    network.head = nn.Linear(10, 4, bias=False)
+    loss, grads = _found(network, *batch)
+    assert _whole(loss)
+    with _in_parts(network):
+        for one, other in zip(grads, _found(network, *batch)[1], strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_the_gradient_has_a_gradient() -> None:
+    network, batch = _network("lstm", 2), _batch(LENGTHS["shared"])
+    weights, second = list(network.parameters()), []
+
+    def twice() -> tuple[Tensor, ...]:
+        first = torch.autograd.grad(network.loss(*batch), weights, create_graph=True)
+        return torch.autograd.grad(sum(one.square().sum() for one in first), weights)
+
+    second.append(twice())
+    with _in_parts(network):
+        second.append(twice())
+    for one, other in zip(*second, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
+
+
+def test_a_second_pass_over_the_graph_gives_the_same() -> None:
+    network, batch = _network("gru"), _batch(LENGTHS["short"])
+    loss = network.loss(*batch)
+    loss.backward(retain_graph=True)
+    first = [one.grad.clone() for one in network.parameters() if one.grad is not None]
+    loss.backward()
+    for one, before in zip(network.parameters(), first, strict=True):
+        torch.testing.assert_close(one.grad, 2 * before)
+
+
+@pytest.mark.parametrize(
+    "of", ["dropout", "between", "pooling", "padding", "frozen", "inputs", "linear cell"]
+)
+def test_what_is_not_plain_goes_in_parts(of: str) -> None:
+    network, batch = _network("gru", 2), _batch(LENGTHS["short"])
+    if of == "dropout":
+        network.dropout = 0.5
+    elif of == "between":
+        network.recurrent.dropout = 0.5
+    elif of == "pooling":
+        network = NToOne(network.inputs, network.recurrent, outputs=4, pooling="mean")
+    elif of == "padding":
+        network.inputs = Table(9, 6, padding_idx=0)
+    elif of == "frozen":
+        network.inputs.weight.requires_grad_(False)
+    elif of == "inputs":
+        network.inputs = nn.Sequential(Table(9, 6))
+    else:
+        network.recurrent = Recurrent("mingru", 6, 5, bidirectional=True)
+    loss = network.loss(*batch)
+    assert not _whole(loss)
+    assert loss.requires_grad
+    if of in ("dropout", "between"):  # nothing is dropped where nothing is learned
+        assert _whole(network.eval().loss(*batch))
+
+
+def test_what_asks_for_another_way_gets_it() -> None:
+    network, batch = _network("gru"), _batch(LENGTHS["short"])
+    for name in ("reference", "torch"):
+        with backend(name):
+            assert not _whole(network.loss(*batch))
+    with torch.no_grad():
+        assert not network.loss(*batch).requires_grad
+    assert _whole(network.loss(*batch))
+
+
+@pytest.mark.parametrize("wrong", [-1, 9])
+def test_a_word_that_the_table_has_not_is_refused(wrong: int) -> None:
+    network, (xs, targets) = _network("gru"), _batch(LENGTHS["short"])
+    words = xs.values.clone()
+    words[2] = wrong
+    with pytest.raises(IndexError):
+        network.loss(xs.with_values(words), targets)
