@@ -86,11 +86,6 @@ class _Read(NamedTuple):
     targets: Tensor
     smoothing: float
 
-    @property
-    def settings(self) -> tuple[str, bool, bool]:
-        """The cell, whether there are biases, and that the first direction reads forwards."""
-        return self.recurrent.cell, self.recurrent.bias, False
-
     def by_layer(self, weights: Sequence[Any]) -> list[list[Any]]:
         """The weights of each layer."""
         each = len(weights) // self.recurrent.num_layers
@@ -116,12 +111,12 @@ class _Whole(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Any:
         read, table, *weights, head, bias = given
-        cell, bias_too, reverse = read.settings
+        cell, biased, back = read.recurrent.cell, read.recurrent.bias, False
         x, reads, layers = read.x, read.reads, []
         final: Any = None
         for own in read.by_layer(weights):
             outputs, final, kept = native._forward(
-                x, read.offsets, own, [], cell, bias_too, reverse, True, reads=reads
+                x, read.offsets, own, [], cell, biased, back, True, reads=reads
             )
             layers.append((x, reads, own, outputs, kept))
             x, reads = outputs, None
@@ -143,8 +138,8 @@ class _Whole(torch.autograd.Function):
                 memory,
                 inside,
                 cell,
-                bias_too,
-                reverse,
+                biased,
+                back,
                 True,
                 reads=reads,
                 over=True,
