@@ -32,9 +32,9 @@ kind. All are virtual, and what they share with others, the third cache and on Z
 core, is used by others as well.
 
 The present version, but for the node that a plain classifier's loss now is: steps, fits and growth with AVX2;
-and layers, which no loss is part of. The streams with AVX2 are older by what changes nothing of them (the scan's
-tiles, what it asks for ahead, the loss). So are, with AVX-512, the steps, streams and fits; and
-the layers, besides, by words that are read several times being projected once, which is within 1 % of them.
+and layers, which no loss is part of. The streams with AVX2 are older by what changes nothing of them (the
+scan's tiles, what it asks for ahead, the loss). So are, with AVX-512, the steps, streams and fits; and the
+layers, besides, by words that are read several times being projected once, which is within 1 % of them.
 With AMX the steps and the fits in batches at random are of an earlier version; the layers, streams, growth and
 fits by length of the one before that, in which the recurrence was left to vectors. In turns with that version
 on a quiet machine the kernel with AMX is 1.0 to 1.5 times as quick forwards and 1.0 to 1.16 times backwards,
@@ -49,8 +49,8 @@ over torch's cells were 12.2, 11.5, 11.0 and 11.9 (the table) where the way was 
 step of words drawn evenly 4.36 and 4.46 (the table), 4.56 before. Fits in batches at random were 3.49 and 3.86
 (the table) with AVX-512, one after another. With AVX2 they take turns: 3.13 for the LSTM and 3.59 for the GRU
 (the table); before the loss was one call 2.46, for six epochs where PyTorch's padded one took five (epoch by
-epoch 2.94), and 3.25. Since the whole of such a loss is one node of autograd, beside PyTorch alone, whose padded
-or packed version was the fastest of all others before, 3.33 and 3.97; by length 2.04 and 2.77.
+epoch 2.94), and 3.25. Since the whole of such a loss is one node of autograd, beside PyTorch alone, whose
+padded or packed version was the fastest of all others before, 3.33 and 3.97; by length 2.04 and 2.77.
 With AVX-512, by length RNN, LSTM and GRU were 2.46, 1.26 and 2.27; 2.56, 1.16 and 2.68; 2.35, 1.25 and 2.33
 (the table), and right after it 2.77, 1.30 and 2.30; with AVX2 2.37, 1.22 and 2.65 before memory was asked for
 ahead. The time of one case, for everybody, differed by up to a third from run to run.
