@@ -9,8 +9,7 @@
 #include <cmath>
 #include <new>
 
-#include "tiles.h"
-#include "walk.h"
+#include "product.h"
 
 namespace ELMAN_VARIANT {
 

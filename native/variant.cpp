@@ -165,9 +165,6 @@ double norm(const elman_adamw& weights) { return WeightsMover(weights).norm(); }
 void adamw(const elman_adamw& weights) { WeightsMover(weights).move(); }
 
 double cross_entropy(const elman_cross_entropy& on) {
-#ifdef __AMX_BF16__
-  if (on.rows >= 2 * Tiles::kRows && on.outputs * on.input >= 1 << 13) return CrossEntropy<Tiles>(on, arena).run();
-#endif
   return CrossEntropy<Vectors<float>>(on, arena).run();
 }
 
