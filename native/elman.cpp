@@ -329,7 +329,8 @@ int32_t elman_move_weights(const elman_adamw* given) {
   return weights(given, true, [](const elman_adamw& on) { current().variant->adamw(on); });
 }
 int32_t elman_mean_cross_entropy(const elman_cross_entropy* on, double* loss) {
-  if (!on || !loss || on->rows < 1 || on->input < 1 || on->outputs < 1 || on->parts < 1 || on->input % on->parts || !on->x || !on->weight || !on->targets ||
+  if (!on || !loss || on->rows < 1 || on->input < 1 || on->outputs < 1 || on->parts < 1 || on->input % on->parts ||
+      !on->x || !on->weight || !on->targets ||
       !(on->smoothing >= 0 && on->smoothing <= 1) || (!on->grad_weight && (on->grad_x || on->grad_bias)) ||
       !within(on->targets, on->rows, on->outputs))
     return ELMAN_BAD_ARGUMENT;

@@ -13,22 +13,21 @@
 
 namespace ELMAN_VARIANT {
 
-template <class Large>
 struct CrossEntropy {
   using T = float;
+  using Large = Vectors<T>;
   static constexpr int64_t L = kLanes<T>;
   const elman_cross_entropy& on;
   const bool back = on.grad_weight != nullptr;
   const int threads = on.rows * on.input * on.outputs < (1 << 16) ? 1 : std::max(on.threads, 1);
   // So many rows at a time that what is made of them stays in a cache that threads share.
   const int64_t block = std::min(on.rows, std::max(kDeep, (int64_t{1} << 19) / on.outputs / kDeep * kDeep));
-  // Weights that few rows read are read where they lie; only vectors can.
-  const bool as_it_is = !Large::kWalks && on.rows <= 2 * kDeep;
+  // Weights that few rows read are read where they lie.
+  const bool as_it_is = on.rows <= 2 * kDeep;
   const int64_t groups = Large::groups(on.outputs), back_groups = back && on.grad_x ? Large::groups(on.input) : 0;
   const int64_t right_size = Large::right_size(on.input, on.outputs);
   const int64_t back_size = back_groups ? Large::right_size(on.outputs, on.input) : 0;
-  const int64_t own_size = std::max({Large::left_size(on.input), Large::left_size(on.outputs),
-                                     back ? Large::steps_size(on.input) + Large::kLeftSize : 0});
+  const int64_t own_size = back ? Large::steps_size(on.input) + Large::kLeftSize : 0;
   const int64_t all_z = pieces(block * on.outputs, 16) * 16;
   const int64_t joined_size = on.parts > 1 ? pieces(on.rows * on.input, 16) * 16 : 0;
   T *right = nullptr, *right_back = nullptr, *z = nullptr, *own = nullptr;

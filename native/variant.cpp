@@ -164,9 +164,7 @@ void rows(const elman_rows& rows) { RowsMover{rows}.run(); }
 double norm(const elman_adamw& weights) { return WeightsMover(weights).norm(); }
 void adamw(const elman_adamw& weights) { WeightsMover(weights).move(); }
 
-double cross_entropy(const elman_cross_entropy& on) {
-  return CrossEntropy<Vectors<float>>(on, arena).run();
-}
+double cross_entropy(const elman_cross_entropy& on) { return CrossEntropy(on, arena).run(); }
 
 }  // namespace
 

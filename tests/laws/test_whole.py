@@ -104,6 +104,8 @@ def test_a_second_pass_over_the_graph_gives_the_same() -> None:
     loss.backward()
     for one, before in zip(network.parameters(), first, strict=True):
         torch.testing.assert_close(one.grad, 2 * before)
+    with pytest.raises(RuntimeError, match="second time"):  # the graph was given up, as torch has it
+        loss.backward()
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,8 @@ def test_a_second_pass_over_the_graph_gives_the_same() -> None:
     first = head.weight.grad.clone()
     loss.backward()
     torch.testing.assert_close(head.weight.grad, 2 * first)
+    with pytest.raises(RuntimeError, match="second time"):  # the graph was given up, as torch has it
+        loss.backward()
 
 
 def test_the_gradient_has_a_gradient() -> None:

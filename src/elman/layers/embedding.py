@@ -29,13 +29,22 @@ def read(inputs: nn.Module, xs: Ragged) -> Ragged:
     (torch.Size([2, 4]), torch.Size([40, 4]))
     """
     looks = getattr(inputs, "looked_up", None)
-    found = looks(xs.values) if looks is not None and len(xs.values) >= FEW else None
+    found = looks(xs.values) if looks is not None else None
     if found is not None:
         table, numbers = found
-        shared = distinct(numbers, table.num_embeddings)
-        if shared is not None and len(shared[0]) <= SHARED * len(numbers):
-            return Shared.like(xs, table(shared[0]), shared[1])
+        if (rows := shared(numbers, table)) is not None:
+            return Shared.like(xs, table(rows[0]), rows[1])
     return xs.with_values(inputs(xs.values))
+
+
+def shared(numbers: Tensor, table: Table) -> tuple[Tensor, Tensor] | None:
+    """The distinct rows of a table, and which of them each step reads, where they are few enough to be shared.
+
+    >>> [one.tolist() for one in shared(torch.tensor([3, 7] * 16), Table(10, 4)) or ()][:1]
+    [[3, 7]]
+    """
+    found = distinct(numbers, table.num_embeddings) if len(numbers) >= FEW else None
+    return found if found is not None and len(found[0]) <= SHARED * len(numbers) else None
 
 
 class Table(nn.Embedding):

@@ -135,9 +135,9 @@ class _Compiled(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *outer: Any) -> Any:
-        (factor,) = outer
+        (factor,), saved = outer, ctx.saved_tensors  # refused where they were changed or given up
         if torch.is_grad_enabled():  # it is to be differentiated again
-            x, weight, bias, targets = ctx.saved_tensors
+            x, weight, bias, targets = saved
             return *_again(factor, x, weight, bias, targets, ctx.smoothing), None, None
         return *taken(ctx, factor), None, None
 

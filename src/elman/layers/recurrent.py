@@ -117,9 +117,8 @@ class Recurrent(nn.Module):
                 xs = xs.with_values(self._dropped(xs.values))
             suffixes = self._suffixes(layer)
             places = slice(layer * self.directions, (layer + 1) * self.directions)
-            bound = [self._bound(suffix) for suffix in suffixes]
             own = None if state is None else tuple(one[places] for one in state)
-            result = scan_layer(bound, xs, own, record)
+            result = scan_layer(self.cells(layer), xs, own, record)
             xs = result.outputs
             finals.append(result.final)
             for name, values in result.trace.items():
@@ -129,6 +128,10 @@ class Recurrent(nn.Module):
             finals[0] if len(finals) == 1 else tuple(torch.cat(one) for one in zip(*finals, strict=True))
         )
         return Scan(xs, final, trace)
+
+    def cells(self, layer: int) -> list[Cell]:
+        """The cells of a layer, one for each direction, bound to its weights for one pass."""
+        return [self._bound(suffix) for suffix in self._suffixes(layer)]
 
     def last(self, scan: Scan) -> Tensor:
         """The last state of the upper layer, both directions' joined: `batch output_size`."""

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from elman import library
 from elman.layers import entropy
-from elman.layers.embedding import FEW, SHARED, Table
-from elman.layers.lookup import added, distinct
+from elman.layers.embedding import Table, shared
+from elman.layers.lookup import added
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged, Shared
 from elman.scan import compiled, native, scan_layer
@@ -51,23 +51,21 @@ def whole_loss(
         or not _plain(recurrent)
     ):
         return None
-    bound = [
-        [recurrent._bound(suffix) for suffix in recurrent._suffixes(layer)]
-        for layer in range(recurrent.num_layers)
-    ]
+    bound = [recurrent.cells(layer) for layer in range(recurrent.num_layers)]
     weights = [one for cells in bound for cell in cells for one in cell.weights.values()]
     learned = [inputs.weight, *weights, *head.parameters()]
     if (
-        entropy.hooked(inputs)
+        xs.values.dtype != torch.int64
+        or xs.values.dim() != 1
+        or not len(xs.values)
+        or entropy.hooked(inputs)
         or not all(one.requires_grad and one.dtype == torch.float32 for one in learned)
         or len(xs) != targets.numel()
         or not entropy.fits(head, recurrent.output_size, targets, smoothing)
         or not library.unwatched([xs.values, xs.offsets, *learned])
     ):
         return None
-    rows, reads = _rows(xs.values, inputs)
-    if rows is None:
-        return None
+    rows, reads = shared(xs.values, inputs) or (xs.values, None)
     x = F.embedding(rows, inputs.weight.detach())
     if not compiled(bound[0], xs.with_values(x) if reads is None else Shared.like(xs, x, reads)):
         return None
@@ -95,14 +93,6 @@ class _Read(NamedTuple):
 def _plain(recurrent: Recurrent) -> bool:
     dropped = recurrent.training and (recurrent.dropout or recurrent.recurrent_dropout)
     return type(recurrent) is Recurrent and not dropped and not entropy.hooked(recurrent)
-
-
-def _rows(numbers: Tensor, table: Table) -> tuple[Tensor | None, Tensor | None]:
-    """The rows of a table, and which of them each step reads, if not its own; none where one is not there."""
-    found = distinct(numbers, table.num_embeddings)
-    if found is None or not len(numbers):
-        return None, None
-    return found if len(numbers) >= FEW and len(found[0]) <= SHARED * len(numbers) else (numbers, None)
 
 
 class _Whole(torch.autograd.Function):
@@ -152,10 +142,10 @@ class _Whole(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *outer: Any) -> Any:
-        (factor,) = outer
+        (factor,), learned = outer, ctx.saved_tensors  # refused where they were changed or given up
         if not torch.is_grad_enabled():
             return None, *entropy.taken(ctx, factor)
-        learned = ctx.saved_tensors  # it is to be differentiated again
+        # It is to be differentiated again.
         asked = [one for one in learned if one is not None]
         found = iter(torch.autograd.grad(_again(ctx.read, *learned), asked, factor, create_graph=True))
         return None, *(None if one is None else next(found) for one in learned)
