@@ -105,7 +105,7 @@ class _Whole(torch.autograd.Function):
         x, reads, layers = read.x, read.reads, []
         final: Any = None
         for own in read.by_layer(weights):
-            outputs, final, kept = native._forward(
+            outputs, final, kept = native.forward(
                 x, read.offsets, own, [], cell, biased, back, True, reads=reads
             )
             layers.append((x, reads, own, outputs, kept))
@@ -115,7 +115,7 @@ class _Whole(torch.autograd.Function):
         found: list[Any] = []
         while layers:
             x, reads, own, outputs, (gates, memory, inside) = layers.pop()
-            grad_x, *grads = native._recurrent_backward(
+            grad_x, *grads = native.backward(
                 grad_x,
                 ends,
                 None,

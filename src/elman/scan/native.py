@@ -85,7 +85,7 @@ def run(
         )
         gates, memory, _ = kept or (None, None, None)
     else:
-        outputs, final, (gates, memory, _) = _forward(
+        outputs, final, (gates, memory, _) = forward(
             x, xs.offsets, weights, initial, *settings, keep, reads=reads
         )
     trace: dict[str, Ragged] = {}
@@ -174,7 +174,7 @@ def _dense(tensors: Sequence[Tensor]) -> list[Tensor]:
     return [one if one.is_contiguous() else one.contiguous() for one in tensors]
 
 
-def _forward(  # noqa: PLR0913 - the operator's own arguments
+def forward(  # noqa: PLR0913 - the operator's own arguments
     x: Tensor,
     offsets: Tensor,
     weights: Sequence[Tensor],
@@ -223,7 +223,7 @@ def _empty(x: Tensor, layer: _Layer, *, keep: bool) -> tuple[Tensor, list[Tensor
 
 
 def _recurrent(x: Tensor, *given: Any) -> tuple[Tensor, ...]:
-    return _six(x, *_forward(x, *given))
+    return _six(x, *forward(x, *given))
 
 
 def _fake(x: Tensor, *given: Any) -> tuple[Tensor, ...]:
@@ -239,7 +239,7 @@ def _six(
     return outputs, final[0], *(x.new_empty(0) if one is None else one for one in (c, *kept))
 
 
-def _recurrent_backward(  # noqa: PLR0913 - the operator's own arguments
+def backward(  # noqa: PLR0913 - the operator's own arguments
     grad_outputs: Tensor | None,
     grad_h: Tensor | None,
     grad_c: Tensor | None,
@@ -340,10 +340,10 @@ def _gradient(ctx: Any, grad_outputs: Any, grad_h: Any, grad_c: Any, *_: Any) ->
     return (grad_x if ctx.need_x else None, None, list(found), list(states), None, None, None, None)
 
 
-_PASSES = (_forward, _recurrent_backward, torch.ops.elman.recurrent_backward)
+_PASSES = (forward, backward, torch.ops.elman.recurrent_backward)
 
 _operators.impl("recurrent", _recurrent, "CPU")
-_operators.impl("recurrent_backward", _recurrent_backward, "CPU")
+_operators.impl("recurrent_backward", backward, "CPU")
 torch.library.register_fake("elman::recurrent", _fake, lib=_operators)
 torch.library.register_fake("elman::recurrent_backward", _fake_backward, lib=_operators)
 torch.library.register_autograd("elman::recurrent", _gradient, setup_context=_remember, lib=_operators)
