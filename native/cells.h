@@ -101,11 +101,10 @@ struct Rnn {
     return h;
   }
   static inline void backward(Vec<T> dh, T* const*, const Way<T>& on, int64_t row, int64_t, int64_t,
-                              int64_t unit, int n, Vec<T>* sums) {
+                              int64_t unit, int n) {
     const Vec<T> h = load(on.gates() + row * on.hidden + unit, n);
     const Vec<T> d = kRelu ? (h > T(0) ? dh : Vec<T>{}) : dh * (T(1) - h * h);
     store(on.grad_gates() + row * on.hidden + unit, d, n);
-    sums[0] += d;
   }
 };
 
@@ -132,7 +131,7 @@ struct Lstm {
     return h;
   }
   static inline void backward(Vec<T> dh, T* const* carry, const Way<T>& on, int64_t row, int64_t before,
-                              int64_t sequence, int64_t unit, int n, Vec<T>* sums) {
+                              int64_t sequence, int64_t unit, int n) {
     const int64_t hidden = on.hidden;
     const T* gates = on.gates() + row * 4 * hidden + unit;
     const Vec<T> i = load(gates, n), f = load(gates + hidden, n);
@@ -147,7 +146,6 @@ struct Lstm {
     T* out = on.grad_gates() + row * 4 * hidden + unit;
     store(out, di, n), store(out + hidden, df, n);
     store(out + 2 * hidden, dg, n), store(out + 3 * hidden, d_o, n);
-    sums[0] += di, sums[1] += df, sums[2] += dg, sums[3] += d_o;
   }
 };
 
@@ -174,7 +172,7 @@ struct Gru {
     return h;
   }
   static inline void backward(Vec<T> dh, T* const* carry, const Way<T>& on, int64_t row, int64_t before,
-                              int64_t sequence, int64_t unit, int n, Vec<T>* sums) {
+                              int64_t sequence, int64_t unit, int n) {
     const int64_t hidden = on.hidden;
     const T* gates = on.gates() + row * 3 * hidden + unit;
     const Vec<T> r = load(gates, n), z = load(gates + hidden, n), c = load(gates + 2 * hidden, n);
@@ -186,7 +184,6 @@ struct Gru {
     T* out = on.grad_gates() + row * 4 * hidden + unit;
     store(out, dr, n), store(out + hidden, dz, n);
     store(out + 2 * hidden, dn, n), store(out + 3 * hidden, dw, n);
-    sums[0] += dr, sums[1] += dz, sums[2] += dn, sums[3] += dw;
   }
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <new>
+#include <numeric>
 
 #include "product.h"
 #include "scan.h"
@@ -47,7 +48,8 @@ struct Plan {
   const int64_t tile_size = tiled ? Tiled::weights(hidden) : 0;
   const int64_t shared_size = tiled ? Tiled::shared(scan.batch, hidden, asked) : 0;
   const int64_t own_size = tiled ? Tiled::own(scan.batch, hidden) : 0;
-  // Of each thread: the sums of a direction and what rounding has lost of them, and what its products are laid out in.
+  // Of each direction: the sums of its gradients and what rounding has lost of them. Of each thread: what its products
+  // are laid out in.
   const int64_t sum_size = Cell::kGradBlocks * hidden, kept = pieces(2 * sum_size, 16) * 16;
   const int64_t steps_size = Large::steps_size(input) + Large::steps_size(hidden) + Large::kLeftSize;
   const int64_t block_size = std::max(Large::left_size(outer_depth), kBackward ? steps_size : 0);
@@ -58,7 +60,7 @@ struct Plan {
 
   Plan(const elman_scan& given, int64_t longest, Arena& arena) : scan(given), longest(longest) {
     const int64_t bias_size = pieces(projected, 16) * 16;
-    const int64_t own = block_size * asked + (kBackward ? kept * ways * asked : bias_size * ways);
+    const int64_t own = block_size * asked + (kBackward ? kept : bias_size) * ways;
     // Gates that nobody keeps, or their gradients: memory that is touched anew costs more than to fill it.
     const int64_t work = pieces(scan.rows * (kBackward ? Cell::kGradBlocks : Cell::kBlocks) * hidden, 16) * 16;
     const auto gates = [this](int d) -> void*& {
@@ -80,7 +82,7 @@ struct Plan {
       for (int d = 0; d < ways; ++d) add_biases(scan.direction[d], biases + d * bias_size);
     } else {
       sums = at;
-      std::memset(static_cast<void*>(sums), 0, kept * ways * asked * sizeof(T));
+      std::memset(static_cast<void*>(sums), 0, kept * ways * sizeof(T));
     }
   }
 
@@ -97,10 +99,11 @@ struct Plan {
   }
   const T* bias(int d) const { return biases + d * (pieces(projected, 16) * 16); }
 
-  // Lays out the weights of one direction: this part of them.
-  void pack(int d, int part, int parts) const {
+  // Lays out the weights of one direction: some groups of columns of everything.
+  const int64_t pack_jobs = std::max(groups, outer_groups);
+  void pack(int d, int64_t from, int64_t to) const {
     const T *hh = static_cast<const T*>(scan.direction[d].weight_hh), *ih = static_cast<const T*>(scan.direction[d].weight_ih);
-    for (int64_t job = part; job < groups; job += parts) {
+    for (int64_t job = from; job < std::min(to, groups); ++job) {
       if (as_it_is && (job + 1) * S::wide * kLanes<T> <= hidden) continue;
       if (kBackward)
         pack_backward(hh, panels + d * panel_size, job, hidden, depth, S::wide);
@@ -109,10 +112,10 @@ struct Plan {
     }
     if constexpr (Large::kWalks)
       if (tiled)
-        for (int64_t job = part; job < Tiled::groups(hidden); job += parts)
+        for (int64_t job = from; job < std::min(to, Tiled::groups(hidden)); ++job)
           TiledWalker<Cell>::template lay_weights<kBackward>(hh, tiles + d * tile_size, job, hidden);
     if (!outer) return;
-    for (int64_t job = part; job < outer_groups; job += parts) {
+    for (int64_t job = from; job < std::min(to, outer_groups); ++job) {
       T* to = outer_panels + d * outer_size;
       if (outer_matrix(d) && (job + 1) * kColumns<T> <= outer_columns) continue;
       if (fused)
@@ -129,29 +132,22 @@ struct Plan {
     return as_it_is && !Large::kWalks ? static_cast<const T*>(scan.direction[d].weight_ih) : nullptr;
   }
 
-  // This part's rows of a large product, of those from one tile to another.
-  template <class Product>
-  void rows_of(int64_t begin, int64_t end, int part, int parts, const Product& product) const {
-    const int64_t from = begin + (end - begin) * part / parts, to = begin + (end - begin) * (part + 1) / parts;
-    product(from * Large::kRows, std::min(to * Large::kRows, inputs));
-  }
+  // Rows of a large product, by tiles of them.
+  static int64_t tiles_of(int64_t rows) { return pieces(rows, Large::kRows); }
   // P = X·W_ihᵀ + b of one direction.
-  void project(Large& large, int d, int part, int parts, T* memory) const {
-    T* const to = scan.reads ? read + d * read_size : static_cast<T*>(scan.direction[d].gates);
-    rows_of(0, pieces(inputs, Large::kRows), part, parts, [&](int64_t first, int64_t last) {
-      large.rows_product(static_cast<const T*>(scan.x), input, outer_panels + d * outer_size, nullptr, input, projected,
-                         bias(d), false, to, first, last, memory);
-    });
+  void project(Large& large, int d, int64_t from, int64_t to, T* memory) const {
+    T* const out = scan.reads ? read + d * read_size : static_cast<T*>(scan.direction[d].gates);
+    large.rows_product(static_cast<const T*>(scan.x), input, outer_panels + d * outer_size, nullptr, input, projected,
+                       bias(d), false, out, from * Large::kRows, std::min(to * Large::kRows, inputs), memory);
   }
   // dX = Σ dP·W_ih over the directions. Each begins with a half of the rows and adds to the other one what the other
   // direction has begun: who walks a direction multiplies what lies next to him, and the sum is always the same.
-  void input_grads(Large& large, int d, bool begins, int part, int parts, T* memory) const {
-    const int64_t tiles = pieces(inputs, Large::kRows), half = ways == 1 ? tiles : tiles / 2;
-    const bool first_half = begins == (d == 0);
-    rows_of(first_half ? 0 : half, first_half ? half : tiles, part, parts, [&](int64_t first, int64_t last) {
-      large.rows_product(grads(d), grad_stride, outer_panels + d * outer_size, outer_matrix(d), projected, input, nullptr,
-                         !begins, static_cast<T*>(scan.grad_x), first, last, memory);
-    });
+  int64_t input_tiles() const { return pieces(tiles_of(inputs), ways); }
+  void input_grads(Large& large, int d, bool begins, int64_t from, int64_t to, T* memory) const {
+    const int64_t start = begins == (d == 0) ? 0 : input_tiles();
+    const int64_t first = std::min((start + from) * Large::kRows, inputs), last = std::min((start + to) * Large::kRows, inputs);
+    large.rows_product(grads(d), grad_stride, outer_panels + d * outer_size, outer_matrix(d), projected, input, nullptr,
+                       !begins, static_cast<T*>(scan.grad_x), first, last, memory);
   }
 
   // The gradients of the projections: as they are, or those of each row of x summed.
@@ -176,16 +172,33 @@ struct Plan {
     }
   }
 
-  // dW_ih = dPᵀ·X and dW_hh = dPᵀ·H[t-1] of one direction: the rows of both that are this part's. They go together where
-  // they sum over the same steps: laying out dP takes a tenth to a sixth of a product, and serves both.
-  void weights(Large& large, int d, int part, int parts, T* memory) const {
+  // dW_ih = dPᵀ·X and dW_hh = dPᵀ·H[t-1] of both directions: the rows of all that are this thread's, in proportion to
+  // what each has `done` before, where that was enough to tell.
+  void weights(Large& large, const int64_t* done, int thread, int threads, T* memory) const {
+    const int64_t tiles = tiles_of(projected), line = ways * tiles;
+    const int64_t all = std::accumulate(done, done + threads, int64_t{0});
+    const auto start = [&](int of) {
+      int64_t at = line * of / threads;
+      if (all >= kTold * threads) at = line * std::accumulate(done, done + of, int64_t{0}) / all;
+      const int64_t way = (at + tiles / 2) / tiles * tiles;  // for a few rows of another direction all else is laid out
+      return std::abs(at - way) <= tiles / 32 ? way : at;
+    };
+    const int64_t begin = start(thread), end = start(thread + 1);
+    for (int d = 0; d < ways; ++d) {
+      const int64_t from = std::max(begin, d * tiles) - d * tiles, to = std::min(end, (d + 1) * tiles) - d * tiles;
+      if (from < to) weights(large, d, from * Large::kRows, std::min(to * Large::kRows, projected), memory);
+    }
+  }
+
+  // Some rows of one direction. Both go together where they sum over the same steps: laying out dP takes a tenth to a
+  // sixth of a product, and serves both.
+  void weights(Large& large, int d, int64_t from, int64_t to, T* memory) const {
     const T* const own = static_cast<const T*>(scan.direction[d].grad_gates);
-    const int64_t tiles = pieces(projected, Large::kRows), from = tiles * part / parts * Large::kRows;
-    const int64_t to = std::min(tiles * (part + 1) / parts * Large::kRows, projected);
     if (!scan.reads) return sum_steps<true, true>(large, d, scan.rows, own, grad_stride, from, to, memory);
     sum_steps<true, false>(large, d, inputs, grads(d), grad_stride, from, to, memory);
     sum_steps<false, true>(large, d, scan.rows, own, Cell::kGradBlocks * hidden, from, to, memory);
   }
+  static constexpr int64_t kTold = 48;  // tiles that each has done
 
   template <bool kX, bool kH>
   void sum_steps(Large& large, int d, int64_t count, const T* grads, int64_t stride, int64_t from, int64_t to,
@@ -195,6 +208,10 @@ struct Plan {
     const T* const x = static_cast<const T*>(scan.x);
     T *const x_panels = memory, *const h_panels = x_panels + Large::steps_size(input);
     T* const left = h_panels + Large::steps_size(hidden);
+    T *const total = sums + d * kept, *const lost = total + sum_size;
+    const auto add = [&](const T* of, int64_t deep, int64_t from, int64_t to) {
+      add_columns<T, Large::kTogether>(of + from, stride, deep, to - from, total + from, lost + from);
+    };
     T *const ih = static_cast<T*>(on.way.grad_weight_ih), *const hh = static_cast<T*>(on.way.grad_weight_hh);
     if (count == 0) {
       if (kX) std::memset(static_cast<void*>(ih + from * input), 0, (to - from) * input * sizeof(T));
@@ -221,6 +238,8 @@ struct Plan {
       for (int64_t i = from, end; i < to; i = end) {
         end = std::min({i + Large::kTogether, to, i < plain ? plain : to});
         const T* const grad = grads + r * stride + i;
+        if (kH) add(grads + r * stride, deep, i, end);
+        if (kH && i >= plain) add(grads + r * stride, deep, i + hidden, end + hidden);
         if (kX) {
           Large::lay_left(grad, stride, deep, end - i, left);
           large.sums_product(deep, left, end - i, x_panels, input, r > 0, ih + i * input);
@@ -238,11 +257,7 @@ struct Plan {
     T *ih = static_cast<T*>(way.grad_bias_ih), *hh = static_cast<T*>(way.grad_bias_hh);
     for (int64_t j = 0; j < projected; ++j) {
       const int64_t own = j / hidden == Cell::kInside ? j + hidden : j;
-      ih[j] = hh[j] = T(0);
-      for (int part = 0; part < asked; ++part) {
-        const T* sum = sums + (d * asked + part) * kept;
-        ih[j] += sum[j], hh[j] += sum[own];
-      }
+      ih[j] = sums[d * kept + j], hh[j] = sums[d * kept + own];
     }
   }
 

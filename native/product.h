@@ -72,6 +72,32 @@ inline void tile_of(int64_t count, const Rest&... rest) {
     tile_of<T, M - 1, kPacked>(count, rest...);
 }
 
+// sums[j] += Σ_k a[k][j] for kMost columns at most: a few steps plainly, and those by Kahan's way, for over a hundred
+// thousand steps a plain sum would lose what is small.
+template <class T, int64_t kMost>
+void add_columns(const T* a, int64_t stride, int64_t deep, int64_t columns, T* sums, T* lost) {
+  constexpr int kVectors = static_cast<int>(kMost / kLanes<T>), kSteps = 8;
+  const auto lanes = [&](int v) { return static_cast<int>(std::clamp<int64_t>(columns - v * kLanes<T>, 0, kLanes<T>)); };
+  const int vectors = static_cast<int>(pieces(columns, kLanes<T>));
+  for (int64_t k = 0; k < deep; k += kSteps) {
+    const int64_t end = std::min(k + kSteps, deep);
+    Vec<T> total[kVectors] = {};
+    if (columns == kMost) {
+      for (int64_t step = k; step < end; ++step)
+#pragma GCC unroll 16
+        for (int v = 0; v < kVectors; ++v) total[v] += load(a + step * stride + v * kLanes<T>, kLanes<T>);
+    } else {
+      for (int64_t step = k; step < end; ++step)
+        for (int v = 0; v < vectors; ++v) total[v] += load(a + step * stride + v * kLanes<T>, lanes(v));
+    }
+    for (int v = 0; v < vectors; ++v) {
+      T *const sum = sums + v * kLanes<T>, *const rest = lost + v * kLanes<T>;
+      const Vec<T> before = load(sum, lanes(v)), more = total[v] - load(rest, lanes(v)), after = before + more;
+      store(rest, (after - before) - more, lanes(v)), store(sum, after, lanes(v));
+    }
+  }
+}
+
 // A product has a left factor with its rows and a right one with its columns, which are laid out for it. Sizes are in
 // numbers of T and multiples of 64 bytes.
 template <class T>

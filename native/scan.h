@@ -7,33 +7,12 @@
 // that reading takes longer than multiplying.
 #pragma once
 
-#include <atomic>
-#include <thread>
-
 #include "cells.h"
 
 namespace ELMAN_VARIANT {
 
 constexpr int64_t kFew = 8;           // running sequences below which a team splits units instead
 constexpr int64_t kSmall = 1 << 17;  // bytes of panels up to which it does not
-
-// The threads that work on one direction.
-struct Team {
-  int size = 1;
-  std::atomic<int> arrived{0}, phase{0};
-
-  void meet() {
-    if (size == 1) return;
-    const int now = phase.load(std::memory_order_relaxed);
-    if (arrived.fetch_add(1, std::memory_order_acq_rel) == size - 1) {
-      arrived.store(0, std::memory_order_relaxed);
-      phase.store(now + 1, std::memory_order_release);
-      return;
-    }
-    for (int spins = 0; phase.load(std::memory_order_acquire) == now; ++spins)
-      if (spins > 2000) std::this_thread::yield();  // a busy machine may have put the others aside
-  }
-};
 
 // The shape of the register tile: M sequences × wide vectors of units for each block.
 template <class Cell, bool kBackward>
@@ -47,17 +26,6 @@ struct Shape {
   static constexpr int kJoined = kMany ? kBlocks : 1, kGoes = kBlocks / kJoined;
 };
 
-// Kahan's sum of the gradients of a bias: over a hundred thousand steps a plain one would lose what is small.
-template <class T>
-inline void add_sums(T* sums, int64_t hidden, int blocks, const Vec<T>* total, int64_t unit, int n) {
-  for (int block = 0; block < blocks; ++block) {
-    T *sum = sums + block * hidden + unit, *lost = sum + blocks * hidden;
-    const Vec<T> before = load(sum, n), more = total[block] - load(lost, n), after = before + more;
-    store(lost, (after - before) - more, n);
-    store(sum, after, n);
-  }
-}
-
 template <class T, class Cell>
 struct Walker {
   const elman_scan& scan;
@@ -66,14 +34,14 @@ struct Walker {
   const T* projection;  // forward: the panels of W_ih, where each tile projects its own steps; else null
   const T* bias;        // of the projection
   bool as_it_is;        // backward: whole panels are read where the weights are
-  T* sums;              // backward: 2 × kGradBlocks × hidden, of this thread
   bool far;             // the panels are more than a near cache holds
 
   static constexpr int kLane = kLanes<T>;
 
-  // --- forwards ---
+  // --- forwards; after a step, what is to come then ---
 
-  void forward(const Rows& rows, int64_t from, int64_t to, int64_t first, int64_t last, Team* team) const {
+  template <class After>
+  void forward(const Rows& rows, int64_t from, int64_t to, int64_t first, int64_t last, const After& after) const {
     constexpr int M = Shape<Cell, false>::M;
     for (int64_t s = from; s < to; ++s) {
       const int64_t active = rows.longer_than(s);
@@ -81,13 +49,14 @@ struct Walker {
         const int64_t then = group + 1 < last ? group + 1 : first;
         tiles_of<M>(0, active, [&](int64_t i, int count) { forward_tile(rows, i, count, active, s, group, then); });
       }
-      if (team) team->meet();
+      after(s + 1);
     }
   }
 
   // --- backwards ---
 
-  void backward(const Rows& rows, int64_t from, int64_t to, int64_t first, int64_t last, Team* team) const {
+  template <class After>
+  void backward(const Rows& rows, int64_t from, int64_t to, int64_t first, int64_t last, const After& after) const {
     for (int64_t s = to - 1; s >= from; --s) {
       const int64_t active = rows.longer_than(s), next = rows.longer_than(s + 1);
       for (int64_t group = first; group < last; ++group) {
@@ -95,7 +64,7 @@ struct Walker {
         backward_tiles<kFollowed>(rows, 0, next, s, group, then);
         backward_tiles<kLast>(rows, next, active, s, group, then);
       }
-      if (team) team->meet();
+      after(s);
     }
     if (from > 0 || !scan.need_initial) return;
     for (int64_t group = first; group < last; ++group)
@@ -142,7 +111,7 @@ struct Walker {
 
   // A tile's share of the panel after this one, where each comes from far in every step.
   template <class S>
-  Ahead ahead(const T* of, int64_t depth, int64_t group, int64_t i, int64_t active) const {
+  __attribute__((always_inline)) inline Ahead ahead(const T* of, int64_t depth, int64_t group, int64_t i, int64_t active) const {
     if (!far || !of) return {nullptr, 0};
     const int64_t line = 64, bytes = depth * S::N * kLane * sizeof(T), tiles = (active + S::M - 1) / S::M;
     const char* const panel = reinterpret_cast<const char*>(of) + group * bytes;
@@ -290,16 +259,13 @@ struct Walker {
       const int64_t at = unit + w * kLane;
       const int n = lanes(at);
       if (n <= 0) break;
-      Vec<T> total[D] = {};
       for (int m = 0; m < count; ++m) {
         const int64_t sequence = rows.sequence[i + m], place = sequence * hidden + at;
         if (kind == kInitial)
           store(carry[0] + place, acc[m * N + w], n);
         else
-          Cell::backward(acc[m * N + w], carry, on, row[m], before[m], sequence, at, n, total);
+          Cell::backward(acc[m * N + w], carry, on, row[m], before[m], sequence, at, n);
       }
-      if (kind == kInitial) continue;
-      add_sums(sums, hidden, D, total, at, n);
     }
   }
 };

@@ -39,15 +39,15 @@ struct TiledWalker {
   const elman_scan& scan;
   const Way<float> on;
   const float* weights;
-  float *shared, *own, *sums;
+  float *shared, *own;
   Tiles& tiles;
   int part, parts;
   int64_t first, last;  // the groups of 32 units that are this thread's
 
   TiledWalker(const elman_scan& scan, const Way<float>& on, const float* weights, float* shared, float* own,
-              float* sums, Tiles& tiles, int part, int parts)
-      : scan(scan), on(on), weights(weights), shared(shared), own(own), sums(sums), tiles(tiles), part(part),
-        parts(parts), first(groups() * part / parts), last(groups() * (part + 1) / parts) {}
+              Tiles& tiles, int part, int parts)
+      : scan(scan), on(on), weights(weights), shared(shared), own(own), tiles(tiles), part(part), parts(parts),
+        first(groups() * part / parts), last(groups() * (part + 1) / parts) {}
 
   // The weights of a group, forwards the rows of its units, backwards its columns.
   template <bool kBackward>
@@ -61,23 +61,26 @@ struct TiledWalker {
     }
   }
 
-  void forward(const Rows& rows, int64_t to, Team* team) {
+  // `meet` waits for the others of the team.
+  template <class Meet>
+  void forward(const Rows& rows, int64_t to, const Meet& meet) {
     for (const int parity : {0, 1})
       clear_rest(rows, [&](int64_t m, int64_t at) { Tiles::lay_half(state(parity, m, at), Vec<float>{}); });
     if (on.initial(0))
       for (int64_t m = 0; m < rows.longer_than(0); ++m)
         for (int64_t at = first * kRows; at < end(); at += kSide)
           Tiles::lay_half(state(1, m, at), load(on.h_before(-1, rows.sequence[m]) + at, lanes(at)));
-    if (team) team->meet();
+    meet();
     for (int64_t s = 0; s < to; ++s) {
       const int64_t active = rows.longer_than(s);
       for (int64_t group = first; group < last; ++group)
         for (int64_t i = 0; i < active; i += kRows) forward_block(rows, i, std::min(kRows, active - i), s, group);
-      if (team) team->meet();
+      meet();
     }
   }
 
-  void backward(const Rows& rows, int64_t to, Team* team) {
+  template <class Meet>
+  void backward(const Rows& rows, int64_t to, const Meet& meet) {
     for (int block = 0; block < G; ++block) {
       clear_rest(rows, [&](int64_t m, int64_t at) { Tiles::lay_half(gradient(m, block, at), Vec<float>{}); });
       for (int64_t m = 0; m < rows.longer_than(to); ++m)
@@ -88,7 +91,7 @@ struct TiledWalker {
       const int64_t active = rows.longer_than(s), next = rows.longer_than(s + 1);
       for (int64_t group = 0; group < groups(); ++group)
         for (int64_t i = 0; i < next; i += kRows) multiply_gradients(i, std::min(kRows, next - i), s, group);
-      if (team) team->meet();
+      meet();
       for (int64_t at = first * kRows; at < end(); at += kSide) backward_units(rows, active, next, s, at);
     }
   }
@@ -184,7 +187,6 @@ struct TiledWalker {
     const int n = lanes(at);
     const int64_t then = at + kSide;
     const bool more = then < end();
-    Vec<float> total[D] = {};
     for (int64_t m = 0; m < active; ++m) {
       const int64_t sequence = rows.sequence[m], row = rows.row(m, s), before = s > 0 ? rows.row(m, s - 1) : -1;
       if (more)
@@ -197,10 +199,9 @@ struct TiledWalker {
       if (m < next)
         for (int of = 0; of < parts; ++of)
           dh += load(added(s, of, m, at / kRows) + (at / kSide % 2 * kRows + m % kRows) * kSide, kSide);
-      Cell::backward(dh, carry, on, row, before, sequence, at, n, total);
+      Cell::backward(dh, carry, on, row, before, sequence, at, n);
       for (int block = 0; block < G; ++block) Tiles::lay_half(gradient(m, block, at), seen(row, block, at));
     }
-    add_sums(sums, scan.hidden, D, total, at, n);
   }
 };
 

@@ -4,6 +4,7 @@
 #endif
 
 #include "adamw.h"
+#include "crew.h"
 #include "entropy.h"
 #include "linear.h"
 #include "plan.h"
@@ -14,13 +15,6 @@
 namespace ELMAN_VARIANT {
 namespace {
 
-// Waits for the other threads of the call.
-inline void barrier() {
-#ifdef _OPENMP
-#pragma omp barrier
-#endif
-}
-
 thread_local Arena arena;  // one for all cells: a thread makes one call at a time
 
 template <class T, class Cell, bool kBackward, class Large>
@@ -28,7 +22,11 @@ void go(const elman_scan& given, const int64_t* order) {
   const int64_t longest = given.batch ? given.offsets[order[0] + 1] - given.offsets[order[0]] : 0;
   const Plan<T, Cell, kBackward, Large> plan(given, longest, arena);
   const elman_scan& scan = plan.scan;
-  Team teams[2];
+  Team teams[2], everyone;  // of each direction, and of both
+  Crew crew(kTall);
+  std::vector<int64_t> done(plan.asked);  // by each thread
+  enum Kind { kPack, kProject, kBegin, kEnd, kKinds };
+  Jobs jobs[kKinds][2];
   std::vector<Rows> all;  // every sequence of each direction
   for (int d = 0; d < plan.ways; ++d) all.emplace_back(scan, scan.direction[d], order, 0, 1);
   // The first step that finds only a few sequences running.
@@ -47,69 +45,93 @@ void go(const elman_scan& given, const int64_t* order) {
     // Two directions go to the two halves of the threads, if there are halves and all do not share all.
     const bool halves = plan.ways == 2 && threads % 2 == 0 && !plan.split;
     const int size = halves ? threads / 2 : threads;
-    if (thread == 0) teams[0].size = teams[1].size = size;
     Large large;
     T* const memory = plan.blocks + thread * plan.block_size;
     const int part = halves ? thread % size : thread;
-    // What is of one direction is done by its threads alone, in whose caches it is then.
+    // What is of one direction is done by its threads, in whose caches it is then.
     const int begin_d = halves ? thread / size : 0, end_d = halves ? begin_d + 1 : plan.ways;
-    for (int d = begin_d; d < end_d; ++d) plan.pack(d, part, size);
-    if (size > 1) barrier();
+    const auto share_out = [&](Kind kind, int d, int64_t count, const auto& job) {
+      int64_t own = 0;
+      for (int64_t from, to; jobs[kind][d].take(count, threads, &from, &to); own += to - from) job(from, to);
+      return own;
+    };
     for (int d = begin_d; d < end_d; ++d) {
-      Team* const team = size == 1 ? nullptr : &teams[d];
-      if (!kBackward && !plan.fused) {  // by who walks them, next to whom they are then
-        plan.project(large, d, part, size, memory);
-        if (team) team->meet();
-      }
-      const Way<T> on = plan.way(d);
-      const Walker<T, Cell> walker{scan, on, plan.panels + d * plan.panel_size,
-                                   plan.fused ? plan.outer_panels + d * plan.outer_size : nullptr,
-                                   plan.fused ? plan.bias(d) : nullptr, plan.as_it_is,
-                                   plan.sums + (d * plan.asked + part) * plan.kept, plan.far};
-      const int64_t first = plan.groups * part / size, last = plan.groups * (part + 1) / size;
-      const int64_t alone = size == 1 ? longest : few;
-      // So many steps go to the matrix unit, or else each thread goes so many by itself; what is left is shared.
-      const int64_t tiled = plan.tiled ? all[d].length[kFew - 1] : 0, begun = plan.tiled ? tiled : alone;
-      const Rows mine(scan, scan.direction[d], order, part, size);
-      const auto begin = [&] {
-        if constexpr (Large::kWalks)
-          if (plan.tiled) {
-            TiledWalker<Cell> unit(scan, on, plan.tiles + d * plan.tile_size, plan.shared + d * plan.shared_size,
-                                   plan.owned + thread * plan.own_size, walker.sums, large, part, size);
-            return kBackward ? unit.backward(all[d], tiled, team) : unit.forward(all[d], tiled, team);
-          }
-        if (!kBackward)
-          walker.forward(mine, 0, std::min(mine.longest(), alone), 0, plan.groups, nullptr);
-        else if (alone > 0)
-          walker.backward(mine, 0, std::min(mine.longest(), alone), 0, plan.groups, nullptr);
-      };
-      if (!kBackward) {
-        begin();
-        if (team) team->meet();
-        walker.forward(all[d], begun, longest, first, last, team);
+      share_out(kPack, d, plan.pack_jobs, [&](int64_t from, int64_t to) { plan.pack(d, from, to); });
+      teams[d].meet(size);
+      if (kBackward || plan.fused) continue;
+      share_out(kProject, d, plan.tiles_of(plan.inputs),
+                [&](int64_t from, int64_t to) { plan.project(large, d, from, to, memory); });
+      teams[d].meet(size);
+    }
+    const int64_t first = plan.groups * part / size, last = plan.groups * (part + 1) / size;
+    const int64_t alone = size == 1 ? longest : few;
+    const auto walker = [&](int d) {
+      return Walker<T, Cell>{scan, plan.way(d), plan.panels + d * plan.panel_size,
+                             plan.fused ? plan.outer_panels + d * plan.outer_size : nullptr,
+                             plan.fused ? plan.bias(d) : nullptr, plan.as_it_is, plan.far};
+    };
+    // Few sequences, by all threads of a team.
+    const auto together = [&](int d, int64_t from, int64_t to) {
+      const auto after = [&](int64_t) { teams[d].meet(size); };
+      kBackward ? walker(d).backward(all[d], from, to, first, last, after)
+                : walker(d).forward(all[d], from, to, first, last, after);
+    };
+    const auto walk = [&](Flock& flock) {
+      if (kBackward) {
+        walker(flock.direction).backward(flock.rows, 0, flock.step, 0, plan.groups,
+                                         [&](int64_t step) { crew.share(flock, step, step); });
       } else {
-        walker.backward(all[d], begun, longest, first, last, team);
-        if (team) team->meet();
-        begin();
-        if (tiled > 0) {
-          if (team) team->meet();
-          walker.backward(all[d], 0, 0, first, last, team);
-        }
+        const int64_t end = std::min(flock.rows.longest(), alone);
+        walker(flock.direction).forward(flock.rows, flock.step, end, 0, plan.groups,
+                                        [&](int64_t step) { crew.share(flock, step, end - step); });
+      }
+    };
+    if constexpr (Large::kWalks) {
+      for (int d = begin_d; d < end_d && plan.tiled; ++d) {
+        // So many steps go to the matrix unit, and what is left is shared.
+        const int64_t tiled = all[d].length[kFew - 1];
+        TiledWalker<Cell> unit(scan, plan.way(d), plan.tiles + d * plan.tile_size, plan.shared + d * plan.shared_size,
+                               plan.owned + thread * plan.own_size, large, part, size);
+        const auto meet = [&] { teams[d].meet(size); };
+        if (kBackward) together(d, tiled, longest);
+        meet();
+        kBackward ? unit.backward(all[d], tiled, meet) : unit.forward(all[d], tiled, meet);
+        meet();
+        kBackward ? together(d, 0, 0) : together(d, tiled, longest);
       }
     }
+    if (!plan.tiled) {
+      for (int d = begin_d; d < end_d && kBackward; ++d) together(d, alone, longest), teams[d].meet(size);
+      for (int d = begin_d; d < end_d && alone > 0; ++d) {
+        Flock mine{d, Rows(scan, scan.direction[d], order, part, size), 0};
+        if (kBackward) mine.step = std::min(mine.rows.longest(), alone);
+        walk(mine);
+      }
+      while (std::optional<Flock> other = crew.take(threads)) walk(*other);
+      for (int d = begin_d; d < end_d && !kBackward; ++d) together(d, alone, longest);
+    }
     if (kBackward) {
-      if (size > 1) barrier();
+      everyone.meet(threads);
       if (scan.reads) {
         for (int d = begin_d; d < end_d; ++d) plan.sum_grads(d, part, size);
-        if (size > 1) barrier();
+        everyone.meet(threads);
       }
-      const auto input_grads = [&](bool begins) {
-        for (int d = begin_d; d < end_d && plan.outer; ++d) plan.input_grads(large, d, begins, part, size, memory);
+      // Who is done with his own direction takes of the other one.
+      const auto input_grads = [&](Kind kind) {
+        int64_t own = 0;
+        for (int turn = 0; turn < plan.ways; ++turn) {
+          const int d = (begin_d + turn) % plan.ways;
+          own += share_out(kind, d, plan.input_tiles(), [&](int64_t from, int64_t to) {
+            plan.input_grads(large, d, kind == kBegin, from, to, memory);
+          });
+        }
+        return own;
       };
-      input_grads(true);
-      for (int d = begin_d; d < end_d; ++d) plan.weights(large, d, part, size, memory);
-      barrier();
-      if (plan.ways == 2) input_grads(false);
+      if (plan.outer) done[thread] = input_grads(kBegin);
+      everyone.meet(threads);
+      plan.weights(large, done.data(), thread, threads, memory);
+      everyone.meet(threads);
+      if (plan.ways == 2 && plan.outer) input_grads(kEnd);
     }
   }
   for (int d = 0; d < plan.ways; ++d)

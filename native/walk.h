@@ -29,6 +29,17 @@ struct Rows {
       length.push_back(scan.offsets[b + 1] - scan.offsets[b]);
     }
   }
+  // Gives every second one away.
+  Rows split() {
+    Rows given(*this), kept(*this);
+    for (Rows* half : {&given, &kept}) half->sequence.clear(), half->first.clear(), half->length.clear();
+    for (int64_t i = 0; i < count(); ++i) {
+      Rows& to = i % 2 ? given : kept;
+      to.sequence.push_back(sequence[i]), to.first.push_back(first[i]), to.length.push_back(length[i]);
+    }
+    *this = std::move(kept);
+    return given;
+  }
   int64_t count() const { return static_cast<int64_t>(sequence.size()); }
   int64_t longest() const { return length.empty() ? 0 : length[0]; }
   // The row of the matrices that holds step s (counted in the direction of reading) of the i-th sequence.
