@@ -51,6 +51,27 @@ def test_no_way_to_share_the_work_changes_an_answer(name: str, size: int, both: 
             assert (one - true).abs().max() <= 1e-4 * true.abs().max(), f"{count} threads"
 
 
+# Sequences of very different lengths, so that threads are done at different times, and take from each other.
+@pytest.mark.parametrize("name", STANDARD)
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize(("width", "hidden"), [(40, 24), (19, 150)])
+def test_no_number_depends_on_which_thread_finds_it(
+    name: str, both: bool, width: int, hidden: int, every_instruction_set: str
+) -> None:
+    if every_instruction_set == "amx":
+        pytest.skip("how many threads there are decides what goes to a matrix unit, which adds up in another order")
+    torch.manual_seed(0)
+    layer = biased(Recurrent(name, width, hidden, bidirectional=both))
+    lengths = [90, 70, *torch.randint(20, 50, (20,)).tolist(), 3, 0, 1]
+    xs = Ragged.of([torch.randn(length, width) for length in lengths])
+    torch.set_num_threads(1)
+    wanted = started(layer, xs)
+    for count in (2, 3, 4, 2, 2):
+        torch.set_num_threads(count)
+        for one, by_one in zip(started(layer, xs), wanted, strict=True):
+            assert torch.equal(one, by_one), f"{count} threads"
+
+
 # Hidden units: a rest of one, of more than half a tile, none; and weights that near caches do not hold.
 @pytest.mark.parametrize("name", STANDARD)
 @pytest.mark.parametrize("both", [False, True])
