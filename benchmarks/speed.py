@@ -31,10 +31,11 @@ cache each; with AVX-512 two of Zen 4, with 1 MB each; with AMX two of an Intel 
 kind. All are virtual, and what they share with others, the third cache and on Zen 3 the other thread of a
 core, is used by others as well.
 
-The present version, but for the node that a plain classifier's loss now is: steps, fits and growth with AVX2;
-and layers, which no loss is part of. The streams with AVX2 are older by what changes nothing of them (the
-scan's tiles, what it asks for ahead, the loss). So are, with AVX-512, the steps, streams and fits; and the
-layers, besides, by words that are read several times being projected once, which is within 1 % of them.
+The present version: layers with AVX2. Older by threads that take work from each other are, with AVX2, steps,
+fits and growth, the fits by the node besides that a plain classifier's loss now is; and the streams by what
+changes nothing of them (the scan's tiles, what it asks for ahead, the loss). So are, with AVX-512, the steps,
+streams and fits; and the layers, besides, by words that are read several times being projected once, which is
+within 1 % of them.
 With AMX the steps and the fits in batches at random are of an earlier version; the layers, streams, growth and
 fits by length of the one before that, in which the recurrence was left to vectors. In turns with that version
 on a quiet machine the kernel with AMX is 1.0 to 1.5 times as quick forwards and 1.0 to 1.16 times backwards,
@@ -53,7 +54,8 @@ epoch 2.94), and 3.25. Since the whole of such a loss is one node of autograd, b
 padded or packed version was the fastest of all others before, 3.33 and 3.97; by length 2.04 and 2.77.
 With AVX-512, by length RNN, LSTM and GRU were 2.46, 1.26 and 2.27; 2.56, 1.16 and 2.68; 2.35, 1.25 and 2.33
 (the table), and right after it 2.77, 1.30 and 2.30; with AVX2 2.37, 1.22 and 2.65 before memory was asked for
-ahead. The time of one case, for everybody, differed by up to a third from run to run.
+ahead, 2.40, 1.34 and 2.60 before threads took work from each other, and 2.66, 1.47 and 2.82 since (the table),
+with cores of which one took up to 18 % longer than the other. The time of one case, for everybody, differed by up to a third from run to run.
 
 A large product is torch's in float32, which does not use a matrix unit, and on Zen 4 no wider vectors than
 AVX2's. A fit is counted in whole epochs, so that one epoch more or less to the same accuracy moves its

@@ -1,10 +1,10 @@
 // The walk along time, forwards and backwards, for one thread of a team.
 //
-// While many sequences run, each thread owns some of them and no thread waits for another. When only a
-// few are left, the threads of a team share them all, split the units, and meet after every step. With
-// panels so small that a meeting costs more than it saves, they never do. With panels that no near cache
-// holds they do from the first step on, for then each reads its own part alone: where vectors are so wide
-// that reading takes longer than multiplying.
+// While many sequences run, each thread owns some of them and no thread waits for another; who is done
+// takes some of another's (crew.h). When only a few are left, the threads of a team share them all, split
+// the units, and meet after every step. With panels so small that a meeting costs more than it saves, they
+// never do. With panels that no near cache holds they do from the first step on, for then each reads its
+// own part alone: where vectors are so wide that reading takes longer than multiplying.
 #pragma once
 
 #include "cells.h"
