@@ -51,7 +51,8 @@ step of words drawn evenly 4.36 and 4.46 (the table), 4.56 before. Fits in batch
 (the table) with AVX-512, one after another. With AVX2 they take turns: 3.13 for the LSTM and 3.59 for the GRU
 (the table); before the loss was one call 2.46, for six epochs where PyTorch's padded one took five (epoch by
 epoch 2.94), and 3.25. Since the whole of such a loss is one node of autograd, beside PyTorch alone, whose
-padded or packed version was the fastest of all others before, 3.33 and 3.97; by length 2.04 and 2.77.
+padded or packed version was the fastest of all others before, 3.33 and 3.97; by length 2.04 and 2.77. Since
+threads take work from each other, beside PyTorch alone again, 3.11 and 3.73; by length 2.44 and 2.76.
 With AVX-512, by length RNN, LSTM and GRU were 2.46, 1.26 and 2.27; 2.56, 1.16 and 2.68; 2.35, 1.25 and 2.33
 (the table), and right after it 2.77, 1.30 and 2.30; with AVX2 2.37, 1.22 and 2.65 before memory was asked for
 ahead, 2.40, 1.34 and 2.60 before threads took work from each other, and 2.66, 1.47 and 2.82 since (the table),
