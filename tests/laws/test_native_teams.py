@@ -59,7 +59,9 @@ def test_no_number_depends_on_which_thread_finds_it(
     name: str, both: bool, width: int, hidden: int, every_instruction_set: str
 ) -> None:
     if every_instruction_set == "amx":
-        pytest.skip("the number of threads decides what goes to a matrix unit, which sums in another order")
+        pytest.skip(
+            "the number of threads decides what goes to a matrix unit, which sums in another order"
+        )
     torch.manual_seed(0)
     layer = biased(Recurrent(name, width, hidden, bidirectional=both))
     lengths = [90, 70, *torch.randint(20, 50, (20,)).tolist(), 3, 0, 1]
