@@ -56,8 +56,8 @@ threads take work from each other, beside PyTorch alone again, 3.11 and 3.73; by
 With AVX-512, by length RNN, LSTM and GRU were 2.46, 1.26 and 2.27; 2.56, 1.16 and 2.68; 2.35, 1.25 and 2.33
 (the table), and right after it 2.77, 1.30 and 2.30; with AVX2 2.37, 1.22 and 2.65 before memory was asked for
 ahead, 2.40, 1.34 and 2.60 before threads took work from each other, and 2.66, 1.47 and 2.82 since (the table),
-with cores of which one took up to 18 % longer than the other. The time of one case, for everybody,
-differed by up to a third from run to run.
+on a machine where, an hour before, one core had taken up to 18 % longer than the other. The time of one case,
+for everybody, differed by up to a third from run to run.
 
 A large product is torch's in float32, which does not use a matrix unit, and on Zen 4 no wider vectors than
 AVX2's. A fit is counted in whole epochs, so that one epoch more or less to the same accuracy moves its

@@ -100,7 +100,7 @@ struct Plan {
   const T* bias(int d) const { return biases + d * (pieces(projected, 16) * 16); }
 
   // Lays out the weights of one direction: some groups of columns of everything.
-  const int64_t pack_jobs = std::max(groups, outer_groups);
+  const int64_t pack_jobs = std::max({groups, outer_groups, tiled ? Tiled::groups(hidden) : 0});
   void pack(int d, int64_t from, int64_t to) const {
     const T *hh = static_cast<const T*>(scan.direction[d].weight_hh), *ih = static_cast<const T*>(scan.direction[d].weight_ih);
     for (int64_t job = from; job < std::min(to, groups); ++job) {
