@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 15
+#define ELMAN_ABI 16
 #define ELMAN_API __attribute__((visibility("default")))
 
 /* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
@@ -155,6 +155,23 @@ typedef struct {
   float* grad_bias;
 } elman_cross_entropy;
 
+/* A classifier of sequences of words, with all its gradients, in float32: rows of a table, layers of one cell, the last
+ * states of the upper one, all directions' joined, and elman_mean_cross_entropy of these. */
+typedef struct {
+  int32_t cell, layers, directions, biased, threads;
+  int64_t batch, steps, table, input, hidden, outputs; /* one sequence and one step at least */
+  const int64_t* offsets;
+  const int64_t* words;   /* steps, each from 0 to table - 1 */
+  const int64_t* targets; /* batch */
+  double smoothing;
+  double shared; /* rows that several steps read are projected once, if there are at most so many to a step */
+  const float* rows;             /* table × input */
+  const float* const* weights;   /* layer by layer, and direction by direction: ih, hh and, if biased, their biases */
+  const float* head;             /* outputs × directions*hidden */
+  const float* head_bias;        /* outputs, or null */
+  float* grads;                  /* of the table, the weights, the head and its bias, one behind the other */
+} elman_classifier;
+
 ELMAN_API int32_t elman_abi(void);
 ELMAN_API const char* elman_instructions(void); /* the instruction set in use: "amx", "avx512", "avx2", "baseline" */
 ELMAN_API int32_t elman_use(const char* instructions); /* choose another that this machine has, for comparisons */
@@ -185,6 +202,7 @@ ELMAN_API int32_t elman_pick(const int64_t* offsets, int64_t count, const int64_
 ELMAN_API int32_t elman_norm(const elman_adamw* weights, double* norm);
 ELMAN_API int32_t elman_move_weights(const elman_adamw* weights);
 ELMAN_API int32_t elman_mean_cross_entropy(const elman_cross_entropy* on, double* loss);
+ELMAN_API int32_t elman_classify(const elman_classifier* on, double* loss);
 ELMAN_API int32_t elman_step_check(const elman_stepper* stepper);
 
 #ifdef __cplusplus

@@ -35,6 +35,7 @@ case $(uname -m) in
     ;;
 esac
 compile elman elman.cpp
+compile classifier classifier.cpp
 compile test_kernel test_kernel.cpp
 wait
 g++ "${flags[@]}" -o "$scratch/test_kernel" "${objects[@]}" -lpthread

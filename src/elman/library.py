@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from elman.errors import BackendError
 
-ABI = 15
+ABI = 16
 _PLAIN = {Tensor, nn.Parameter}
 _transformed: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
 _FAULTS = {
@@ -211,6 +211,34 @@ class CrossEntropy(Structure):
     ]
 
 
+class Classifier(Structure):
+    """`elman_classifier` of `native/elman.h`."""
+
+    _fields_ = [
+        ("cell", c_int32),
+        ("layers", c_int32),
+        ("directions", c_int32),
+        ("biased", c_int32),
+        ("threads", c_int32),
+        ("batch", c_int64),
+        ("steps", c_int64),
+        ("table", c_int64),
+        ("input", c_int64),
+        ("hidden", c_int64),
+        ("outputs", c_int64),
+        ("offsets", c_void_p),
+        ("words", c_void_p),
+        ("targets", c_void_p),
+        ("smoothing", c_double),
+        ("shared", c_double),
+        ("rows", c_void_p),
+        ("weights", POINTER(c_void_p)),
+        ("head", c_void_p),
+        ("head_bias", c_void_p),
+        ("grads", c_void_p),
+    ]
+
+
 @cache
 def library() -> ctypes.CDLL | None:
     """The compiled library, or None where it was not built."""
@@ -232,6 +260,7 @@ def library() -> ctypes.CDLL | None:
     found.elman_norm.argtypes = [POINTER(Moved), POINTER(c_double)]
     found.elman_move_weights.argtypes = [POINTER(Moved)]
     found.elman_mean_cross_entropy.argtypes = [POINTER(CrossEntropy), POINTER(c_double)]
+    found.elman_classify.argtypes = [POINTER(Classifier), POINTER(c_double)]
     found.elman_distinct.argtypes = [c_int64, c_int64, *[c_void_p] * 3]
     found.elman_distinct.restype = c_int64
     found.elman_sum_rows.argtypes = [c_int64, c_int64, c_int64, *[c_void_p] * 4]

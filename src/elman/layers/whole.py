@@ -1,8 +1,9 @@
-"""The loss of a plain classifier, from the words to all gradients, as one node of autograd."""
+"""The loss of a plain classifier, from the words to all gradients, as one compiled call and one node of autograd."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from ctypes import byref, c_double, c_void_p
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -10,12 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elman import library
+from elman.cells.base import Cell
 from elman.layers import entropy
-from elman.layers.embedding import Table, shared
-from elman.layers.lookup import added
+from elman.layers.embedding import SHARED, Table
 from elman.layers.recurrent import Recurrent
-from elman.ragged import Ragged, Shared
-from elman.scan import compiled, native, scan_layer
+from elman.ragged import Ragged
+from elman.scan import compiles, lent, native, scan_layer
 
 
 def whole_loss(
@@ -31,10 +32,10 @@ def whole_loss(
         e = E[word]    h = cell(…)    z = head([h_T forwards ; h_1 backwards])    loss: `elman.layers.entropy`
 
     In operators of torch that is some sixty, each with its node, for which a small network waits as long as for
-    its numbers. Where all parts are compiled and nothing is dropped between them, it is one node, which goes
+    its numbers. Where all parts are compiled and nothing is dropped between them, it is one call, which goes
     forwards and back at once and keeps nothing but the gradients.
 
-    None where it is no such network: it then takes the way of all others.
+    None where it is no such network, or no such batch: it then takes the way of all others.
 
     Shapes: xs `steps`, int64, targets `batch`, int64. Result: a number.
 
@@ -44,125 +45,142 @@ def whole_loss(
     >>> None if loss is None else loss.shape
     torch.Size([])
     """
+    if not _plain(inputs, recurrent, head):
+        return None
+    learned = [inputs.weight, *recurrent._parameters.values(), head.weight, head.bias]
+    shapes = _shapes(recurrent.cell_type, *_sizes(recurrent), len(inputs.weight), len(head.weight))
+    if learned[-1] is None:
+        learned, shapes = learned[:-1], shapes[:-1]
+    numbers = xs.values, xs.offsets, targets
     if (
-        type(inputs) is not Table
-        or not inputs.plain
-        or not torch.is_grad_enabled()
-        or not _plain(recurrent)
+        [one.shape for one in learned] != shapes
+        or {_kind(one) for one in learned} != _LEARNED
+        or {_kind(one) for one in numbers} != _NUMBERS
+        or len(targets) != len(xs)
+        or not library.unwatched([*numbers, *learned])
     ):
         return None
-    bound = [recurrent.cells(layer) for layer in range(recurrent.num_layers)]
-    weights = [one for cells in bound for cell in cells for one in cell.weights.values()]
-    learned = [inputs.weight, *weights, *head.parameters()]
-    if (
-        xs.values.dtype != torch.int64
-        or xs.values.dim() != 1
-        or not len(xs.values)
-        or entropy.hooked(inputs)
-        or not all(one.requires_grad and one.dtype == torch.float32 for one in learned)
-        or len(xs) != targets.numel()
-        or not entropy.fits(head, recurrent.output_size, targets, smoothing)
-        or not library.unwatched([xs.values, xs.offsets, *learned])
-    ):
-        return None
-    rows, reads = shared(xs.values, inputs) or (xs.values, None)
-    x = F.embedding(rows, inputs.weight.detach())
-    if not compiled(bound[0], xs.with_values(x) if reads is None else Shared.like(xs, x, reads)):
-        return None
-    read = _Read(recurrent, xs.offsets, x, rows, reads, targets, smoothing)
-    return _Whole.apply(read, inputs.weight, *weights, head.weight, head.bias)
+    read = _Read(recurrent, *numbers, smoothing)
+    found = _solved(read, learned, biased=head.bias is not None)
+    return None if found is None else _Whole.apply(read, *found, *learned)
 
 
 class _Read(NamedTuple):
-    """What is read of a batch: x are `rows` of the table, and `reads` which of them a step is."""
+    """What is read of a batch, and by what."""
 
     recurrent: Recurrent
+    words: Tensor
     offsets: Tensor
-    x: Tensor
-    rows: Tensor
-    reads: Tensor | None
     targets: Tensor
     smoothing: float
 
-    def by_layer(self, weights: Sequence[Any]) -> list[list[Any]]:
-        """The weights of each layer."""
-        each = len(weights) // self.recurrent.num_layers
-        return [list(weights[n : n + each]) for n in range(0, len(weights), each)]
+
+_LEARNED = {(torch.float32, True, True, True)}
+_NUMBERS = {(torch.int64, True, True, False)}
 
 
-def _plain(recurrent: Recurrent) -> bool:
-    dropped = recurrent.training and (recurrent.dropout or recurrent.recurrent_dropout)
-    return type(recurrent) is Recurrent and not dropped and not entropy.hooked(recurrent)
+def _kind(one: Tensor) -> tuple[torch.dtype, bool, bool, bool]:
+    return one.dtype, one.is_cpu, one.is_contiguous(), one.requires_grad
+
+
+def _plain(inputs: nn.Module, recurrent: Recurrent, head: nn.Module) -> bool:
+    return (
+        type(inputs) is Table
+        and type(recurrent) is Recurrent
+        and type(head) is nn.Linear
+        and inputs.plain
+        and not (recurrent.training and (recurrent.dropout or recurrent.recurrent_dropout))
+        and native.number(recurrent.cell_type) is not None
+        and compiles()
+        and torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
+        and not any(entropy.hooked(one) for one in (inputs, recurrent, head))
+    )
+
+
+def _sizes(recurrent: Recurrent) -> tuple[int, int, int, int, bool]:
+    own = recurrent.input_size, recurrent.hidden_size, recurrent.num_layers, recurrent.directions
+    return *own, recurrent.bias
+
+
+@cache
+def _shapes(kind: type[Cell], *sizes: int) -> list[tuple[int, ...]]:
+    """Those of all that is learned: the table, layer by layer and direction by direction, the head."""
+    input_size, hidden, layers, directions, bias, rows, outputs = sizes
+    found: list[tuple[int, ...]] = [(rows, input_size)]
+    for layer in range(layers):
+        own = kind.shapes(directions * hidden if layer else input_size, hidden, bias=bool(bias))
+        found += [*own.values()] * directions
+    return [*found, (outputs, directions * hidden), (outputs,)]
+
+
+def _solved(read: _Read, learned: list[Tensor], *, biased: bool) -> tuple[float, list[Tensor]] | None:
+    """The loss, and the gradient of each that is learned; None where a word or a target has no number of theirs."""
+    recurrent, table = read.recurrent, learned[0]
+    sizes = [one.numel() for one in learned]
+    grads = lent.empty(table, sum(sizes))
+    addresses = [one.data_ptr() for one in learned]
+    head, bias = addresses[-2:] if biased else (addresses[-1], None)
+    weights = addresses[1:-2] if biased else addresses[1:-1]
+    call = library.Classifier(
+        native.number(recurrent.cell_type),
+        recurrent.num_layers,
+        recurrent.directions,
+        recurrent.bias,
+        torch.get_num_threads(),
+        len(read.targets),
+        len(read.words),
+        *table.shape,
+        recurrent.hidden_size,
+        len(learned[-1]),
+        read.offsets.data_ptr(),
+        read.words.data_ptr(),
+        read.targets.data_ptr(),
+        read.smoothing,
+        SHARED,
+        addresses[0],
+        (c_void_p * len(weights))(*weights),
+        head,
+        bias,
+        grads.data_ptr(),
+    )
+    loss = c_double()
+    found = library.library()
+    if found is None or found.elman_classify(byref(call), byref(loss)):
+        return None
+    return loss.value, [one.view_as(own) for one, own in zip(grads.split(sizes), learned, strict=True)]
 
 
 class _Whole(torch.autograd.Function):
-    """What `apply` takes: what was read, the table, the weights of the layers, those of the head."""
+    """What `apply` takes: what was read, the loss, the gradients, and all that is learned."""
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Any:
-        read, table, *weights, head, bias = given
-        cell, biased, back = read.recurrent.cell, read.recurrent.bias, False
-        x, reads, layers = read.x, read.reads, []
-        final: Any = None
-        for own in read.by_layer(weights):
-            outputs, final, kept = native.forward(
-                x, read.offsets, own, [], cell, biased, back, True, reads=reads
-            )
-            layers.append((x, reads, own, outputs, kept))
-            x, reads = outputs, None
-        loss, (ends, *of_head) = entropy.solved(final[0], head, bias, read.targets, read.smoothing)
-        grad_x: Any = None
-        found: list[Any] = []
-        while layers:
-            x, reads, own, outputs, (gates, memory, inside) = layers.pop()
-            grad_x, *grads = native.backward(
-                grad_x,
-                ends,
-                None,
-                x,
-                read.offsets,
-                own,
-                [],
-                outputs,
-                gates,
-                memory,
-                inside,
-                cell,
-                biased,
-                back,
-                True,
-                reads=reads,
-                over=True,
-            )
-            ends, found = None, [*grads, *found]
-        ctx.grads = [added(grad_x, read.rows, len(table)), *found, *of_head]
-        ctx.read = read
-        ctx.save_for_backward(table, *weights, head, bias)
-        return loss
+        ctx.read, loss, ctx.grads, *learned = given
+        ctx.save_for_backward(*learned)
+        return torch.tensor(loss, dtype=torch.float32)
 
     @staticmethod
     def backward(ctx: Any, *outer: Any) -> Any:
         (factor,), learned = outer, ctx.saved_tensors  # refused where they were changed or given up
         if not torch.is_grad_enabled():
-            return None, *entropy.taken(ctx, factor)
+            return None, None, None, *entropy.taken(ctx, factor)
         # It is to be differentiated again.
-        asked = [one for one in learned if one is not None]
-        found = iter(torch.autograd.grad(_again(ctx.read, *learned), asked, factor, create_graph=True))
-        return None, *(None if one is None else next(found) for one in learned)
+        again = torch.autograd.grad(_again(ctx.read, *learned), learned, factor, create_graph=True)
+        return None, None, None, *again
 
 
-def _again(read: _Read, table: Tensor, *learned: Any) -> Tensor:
+def _again(read: _Read, table: Tensor, *learned: Tensor) -> Tensor:
     """The same loss, each part a node of its own."""
-    *weights, head, bias = learned
-    rows = read.rows if read.reads is None else read.rows[read.reads]
-    xs, final = Ragged(F.embedding(rows, table), read.offsets), table
-    names = tuple(read.recurrent.cell_type.shapes(1, 1, bias=read.recurrent.bias))
-    for own in read.by_layer(weights):
-        cells = [
-            read.recurrent.cell_type(**dict(zip(names, own[n : n + len(names)], strict=True)))
-            for n in range(0, len(own), len(names))
-        ]
-        scan = scan_layer(cells, xs)
+    recurrent, xs, final = read.recurrent, Ragged(F.embedding(read.words, table), read.offsets), table
+    names = tuple(recurrent.cell_type.shapes(1, 1, bias=recurrent.bias))
+    count = recurrent.num_layers * recurrent.directions * len(names)
+    cells = [
+        recurrent.cell_type(**dict(zip(names, learned[n : n + len(names)], strict=True)))
+        for n in range(0, count, len(names))
+    ]
+    for n in range(0, len(cells), recurrent.directions):
+        scan = scan_layer(cells[n : n + recurrent.directions], xs)
         xs, final = scan.outputs, scan.final[0]
-    logits = F.linear(final.transpose(0, 1).flatten(1), head, bias)
+    logits = F.linear(final.transpose(0, 1).flatten(1), *learned[count:])
     return F.cross_entropy(logits, read.targets, label_smoothing=read.smoothing)

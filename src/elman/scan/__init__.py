@@ -19,13 +19,14 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from elman import library
 from elman.cells.base import Cell, LinearCell, State
 from elman.errors import BackendError, SettingsError, ShapeError, UnknownNameError
 from elman.ragged import Ragged
 from elman.scan import linear, native, reference, stepping, vendor
 from elman.scan.reference import Scan
 
-__all__ = ["BACKENDS", "Scan", "backend", "compiled", "may_step", "scan", "scan_layer"]
+__all__ = ["BACKENDS", "Scan", "backend", "compiles", "may_step", "scan", "scan_layer"]
 
 BACKENDS = ("auto", "native", "reference", "torch")
 
@@ -137,19 +138,14 @@ def may_step(cells: Sequence[Cell], x: Tensor, state: State) -> bool:
     )
 
 
-def compiled(cells: Sequence[Cell], xs: Ragged) -> bool:
-    """Whether a layer of these cells reads such steps, and by the compiled scan of a standard cell.
+def compiles() -> bool:
+    """Whether scans of the standard cells are compiled where they run on a CPU.
 
-    >>> from elman.cells.rnn import RNN
     >>> with backend("reference"):
-    ...     compiled([RNN(torch.randn(4, 2), torch.randn(4, 4))], Ragged.of([torch.ones(1, 2)]))
+    ...     compiles()
     False
     """
-    return (
-        xs.distinct.shape[-1] == cells[0].input_size
-        and not isinstance(cells[0], LinearCell)
-        and _backend(cells, xs, ()) == "native"
-    )
+    return _asked() in ("auto", "native") and library.available()
 
 
 def _run(

@@ -36,6 +36,15 @@ _TYPED = [{one} for one in _TYPES]
 NOT_BUILT = "the compiled library was not built, or for another version of elman"
 
 
+def number(kind: type[Cell]) -> int | None:
+    """By which number the compiled library knows a standard cell; None for any other.
+
+    >>> number(LSTM)
+    2
+    """
+    return _NUMBERS.get(_NAMES.get(kind, ""))
+
+
 def obstacle(cells: Sequence[Cell], xs: Ragged) -> str | None:
     """Why this scan cannot be native, or None if it can."""
     weights = [one for cell in cells for one in cell.weights.values()]
