@@ -36,7 +36,7 @@ struct Classifier {
   bool sound() const {
     if (on.cell < 0 || on.cell > ELMAN_GRU || on.layers < 1 || on.directions < 1 || on.directions > 2 || on.batch < 1 ||
         on.steps < 1 || on.table < 1 || on.input < 1 || on.hidden < 1 || on.outputs < 1 || !on.offsets || !on.words ||
-        !on.targets || !on.rows || !on.weights || !on.head || !on.grads)
+        !on.targets || !on.rows || !on.weights || !on.head || !on.grads || !on.read != !on.reads)
       return false;
     return std::all_of(on.weights, on.weights + on.layers * on.directions * each, [](const float* one) { return one; });
   }
@@ -91,7 +91,7 @@ struct Classifier {
   // Where the gradients of a layer's weights begin, and behind the last layer those of the head.
   float* grads_of(int layer) const {
     const int64_t lower = on.input + on.hidden + (on.biased ? 2 : 0), upper = lower - on.input + width;
-    return on.grads + on.table * on.input + (layer ? on.directions * rows * (lower + (layer - 1) * upper) : 0);
+    return on.grads + (on.read ? on.steps : on.table) * on.input + (layer ? on.directions * rows * (lower + (layer - 1) * upper) : 0);
   }
 
   // The way back through a layer. From above come the gradients of its outputs (`from`; none for the upper layer, whose
@@ -129,8 +129,14 @@ struct Classifier {
       const float* from = layer == on.layers - 1 ? nullptr : grad[(layer + 1) % 2];
       if (const int32_t status = back(layer, from, grad[layer % 2])) return status;
     }
-    return elman_add_rows(on.threads, shares() ? found : on.steps, on.input, on.table, shares() ? distinct : on.words, grad[0],
-                          on.grads);
+    return of_table();
+  }
+
+  int32_t of_table() const {
+    const int64_t count = shares() ? found : on.steps, *numbers = shares() ? distinct : on.words;
+    if (!on.read) return elman_add_rows(on.threads, count, on.input, on.table, numbers, grad[0], on.grads);
+    *on.reads = elman_sum_rows(count, on.input, on.table, numbers, grad[0], on.read, on.grads);
+    return *on.reads < 0 ? ELMAN_NO_MEMORY : ELMAN_OK;
   }
 };
 

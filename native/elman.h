@@ -169,7 +169,10 @@ typedef struct {
   const float* const* weights;   /* layer by layer, and direction by direction: ih, hh and, if biased, their biases */
   const float* head;             /* outputs × directions*hidden */
   const float* head_bias;        /* outputs, or null */
-  float* grads;                  /* of the table, the weights, the head and its bias, one behind the other */
+  float* grads;  /* of the table, the weights, the head and its bias, one behind the other */
+  int64_t* read; /* null; or, for room of steps, the rows of the table that were read, in any order: then the
+                    gradients begin with those of these rows, in room for steps × input, and not with a whole table */
+  int64_t* reads; /* how many of them there are */
 } elman_classifier;
 
 ELMAN_API int32_t elman_abi(void);

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "helper.h"
+#include "test_classifier.h"
 #include "test_layer.h"
 
 namespace {
@@ -357,7 +358,7 @@ int main() {
       cross_entropy(threads, 70, 34, 33, 0.1);
       cross_entropy(threads, 530, 8, 1030, 0.0);
     }
-    table(), distinct(), picked();
+    table(), distinct(), picked(), classifiers();
     const auto both = [](Layer<float> one) { one.total(), one.backward(); };
     // Longer than a block of the products is deep, in float32.
     both({ELMAN_GRU, 2, 2, 40, 24, {300, 260, 1}});
@@ -369,7 +370,7 @@ int main() {
     // Panels that are shared for the last few sequences, and panels that no near cache holds.
     for (const int64_t hidden : {130, 420}) both({ELMAN_LSTM, 2, 3, 3, hidden, batches[6], hidden == 420});
   }
-  shared_out(), refused();
+  shared_out(), refused(), refused_classifiers();
   std::printf(faults ? "%d faults\n" : "the kernel is sound\n", faults);
   return faults ? EXIT_FAILURE : EXIT_SUCCESS;
 }

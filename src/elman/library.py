@@ -236,6 +236,8 @@ class Classifier(Structure):
         ("head", c_void_p),
         ("head_bias", c_void_p),
         ("grads", c_void_p),
+        ("read", c_void_p),
+        ("reads", POINTER(c_int64)),
     ]
 
 

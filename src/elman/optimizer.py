@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -83,16 +84,23 @@ class LazyAdamW(torch.optim.AdamW):
             {"params": list(found), "weight_decay": weight_decay},
         ]
         super().__init__([one for one in groups if one["params"]], lr=lr, fused=True)
-        self._hooks = [one.register_forward_pre_hook(self._before) for one in self.tables]
+        self._hooks = []
         for one in self.tables:
             one.sparse = True
+            if isinstance(one, Table):
+                one.before_reading = partial(self._before, one)
+            else:
+                self._hooks.append(one.register_forward_pre_hook(self._hook))
 
     def close(self) -> None:
         """Bring every row up to date and leave the model as it was found."""
         self.flush()
-        for hook, table in zip(self._hooks, self.tables, strict=True):
+        for hook in self._hooks:
             hook.remove()
+        for table in self.tables:
             table.sparse = False
+            if isinstance(table, Table):
+                del table.before_reading
 
     def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's signature
         """Forget all gradients; torch's own does the same with more ado."""
@@ -165,10 +173,13 @@ class LazyAdamW(torch.optim.AdamW):
 
     # --- a table ---
 
-    def _before(self, table: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        if table.training:
-            with torch.no_grad():
-                self._catch_up(table.weight, inputs[0].flatten().long())  # pyright: ignore[reportArgumentType]
+    def _before(self, table: Table | Bag, numbers: Tensor) -> None:
+        with torch.no_grad():
+            self._catch_up(table.weight, numbers.flatten().long())
+
+    def _hook(self, bag: Bag, inputs: tuple[Tensor, ...]) -> None:
+        if bag.training:
+            self._before(bag, inputs[0])
 
     def _group_of(self, weight: Tensor) -> dict[str, Any]:
         return next(one for one in self.param_groups if any(weight is each for each in one["params"]))

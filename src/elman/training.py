@@ -196,12 +196,15 @@ class _Run:
             max_norm=settings.gradient_clip if self.alone else None,
             lazy=self.alone and settings.averaging is None,
         )
-        self.model, self.optimizer = self.fabric.setup(model, self.adam)
-        for method in getattr(model, "forwards", ()):
-            self.model.mark_forward_method(method)
-        # Alone, and in plain numbers, Fabric has nothing to do around a call.
-        self.called = model if self.alone and settings.precision == "32-true" else self.model
-        self.average = _copy(model) if settings.averaging else None
+        self.model: Any = model
+        self.optimizer: Any = self.adam
+        # Alone, and in plain numbers, Fabric has nothing to do around a step.
+        self.plain = self.alone and settings.precision == "32-true"
+        if not self.plain:
+            self.model, self.optimizer = self.fabric.setup(model, self.adam)
+            for method in getattr(model, "forwards", ()):
+                self.model.mark_forward_method(method)
+        self.average = _cloned(model.state_dict()) if settings.averaging else None
         self.best: dict[str, Tensor] | None = None
         self.board: Any = None
 
@@ -236,7 +239,9 @@ class _Run:
             self.problem.carried.clear()
         for number in range(place.batch, len(batches)):
             rate = self._learning_rate((place.epoch + number / len(batches)) / self.epochs)
-            batch = tuple(one.to(fabric.device) for one in self.problem.batch(batches[number]))
+            batch = self.problem.batch(batches[number])
+            if not self.plain:
+                batch = tuple(one.to(fabric.device) for one in batch)
             loss = self._step(batch, rate)
             place.batch, place.step, place.loss_sum = number + 1, place.step + 1, place.loss_sum + loss
             self.bar.step(place.epoch, place.batch, len(batches), place.loss_sum / place.batch)
@@ -248,8 +253,8 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
-        loss = self.problem.loss(self.called, batch)
-        value = float(loss.detach())
+        loss = self.problem.loss(self.model, batch)
+        value = loss.item()
         if not math.isfinite(value):
             raise TrainingError(
                 f"The loss is {value} in epoch {self.place.epoch + 1}, step {self.place.step + 1}.",
@@ -257,7 +262,7 @@ class _Run:
                 received=f"learning rate {rate:.2g}, gradient clip {self.settings.gradient_clip}",
                 fix="lower learning_rate or gradient_clip, or look for extreme values in the data",
             )
-        self.fabric.backward(loss)
+        loss.backward() if self.plain else self.fabric.backward(loss)
         if not self.alone:
             self.fabric.clip_gradients(
                 self.model,
@@ -286,12 +291,13 @@ class _Run:
             "learning_rate": rate,
             **figures,
         }
-        place.loss_sum = 0.0
-        score = figures.get(self.problem.monitor, float(place.epoch))
+        place.loss_sum, score = 0.0, figures.get(self.problem.monitor, float(place.epoch))
         place.stale = 0 if score > place.best else place.stale + 1
         if score >= place.best:  # of equals the later one, which has seen more
             place.best, place.best_epoch = score, place.epoch
-            self.best = _copy(self.bare) if self.average is None else _cloned(self.average)
+            self.best = (
+                _cloned(self.bare.state_dict()) if self.average is None else _cloned(self.average)
+            )
             self._write("best", self.best, {})
         place.finished = place.epoch >= self.epochs or place.stale >= self.patience
         place.history.append(line)
@@ -311,7 +317,7 @@ class _Run:
         if self.average is None:
             yield
             return
-        own = _copy(self.bare)
+        own = _cloned(self.bare.state_dict())
         self.bare.load_state_dict(self.average)
         yield
         self.bare.load_state_dict(own)
@@ -332,7 +338,7 @@ class _Run:
         self.saved = time.monotonic()
         if self.folder is None:
             return
-        tensors = {f"model.{name}": value for name, value in _copy(self.bare).items()}
+        tensors = {f"model.{name}": value for name, value in _cloned(self.bare.state_dict()).items()}
         tensors |= {f"average.{name}": value for name, value in (self.average or {}).items()}
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
@@ -390,10 +396,6 @@ class _Run:
             for name in line.keys() - {"epoch", "step"}:
                 self.board.add_scalar(name, line[name], int(line["step"]))
             self.board.flush()
-
-
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return _cloned(model.state_dict())
 
 
 def _cloned(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

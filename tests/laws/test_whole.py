@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from elman import library
+from elman.errors import ShapeError
 from elman.layers.embedding import Table
 from elman.layers.recurrent import Recurrent
+from elman.optimizer import LazyAdamW
 from elman.ragged import Ragged
 from elman.scan import backend
 from elman.structures.n_to_one import NToOne
@@ -142,6 +145,77 @@ def test_what_asks_for_another_way_gets_it() -> None:
     with torch.no_grad():
         assert not network.loss(*batch).requires_grad
     assert _whole(network.loss(*batch))
+
+
+@pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
+def test_rows_of_a_large_table_have_gradients_of_their_own(lengths: list[int]) -> None:
+    network, batch = _network("gru"), _batch(lengths)
+    network.loss(*batch).backward()
+    whole = [one.grad for one in network.parameters()]
+    network.zero_grad()
+    network.inputs.sparse = True
+    loss = network.loss(*batch)
+    assert _whole(loss)
+    loss.backward()
+    of_table, *rest = [one.grad for one in network.parameters()]
+    assert of_table is not None
+    assert of_table.is_sparse
+    for one, other in zip([of_table.to_dense(), *rest], whole, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_rows_are_brought_up_to_date_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("elman.optimizer.LARGE", 0)
+    found = []
+    for lazy in (True, False):
+        network, batch = _network("lstm"), _batch(LENGTHS["shared"])
+        optimizer = LazyAdamW(network, lr=0.01, max_norm=1.0, lazy=lazy)
+        assert bool(optimizer.tables) is lazy
+        for step in range(12):
+            optimizer.zero_grad()
+            xs = Ragged.of([batch[0][0].values[step : step + 5], batch[0][2].values[: step + 1]])
+            loss = network.loss(xs, batch[1][:2])
+            assert _whole(loss)
+            loss.backward()
+            optimizer.step()
+        optimizer.close()
+        found.append([one.detach().clone() for one in network.parameters()])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_no_gradient_depends_on_the_number_of_threads() -> None:
+    threads, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3, 4):
+            torch.set_num_threads(count)
+            network = _network("gru", 2)
+            loss, grads = _found(network, *_batch([60, 41, 7, 7, 3]))
+            found.append([loss.detach(), *grads])
+    finally:
+        torch.set_num_threads(threads)
+    if library.instructions() != "amx":  # whose sums depend on who makes them
+        for other in found[1:]:
+            assert all(torch.equal(one, two) for one, two in zip(found[0], other, strict=True))
+
+
+def test_a_target_that_is_to_be_passed_over_is() -> None:
+    network, (xs, targets) = _network("gru"), _batch(LENGTHS["short"])
+    targets[1] = -100
+    loss = network.loss(xs, targets)
+    assert not _whole(loss)
+    torch.testing.assert_close(loss, network.loss(xs[np.array([0, 2])], targets[[0, 2]]))
+    with pytest.raises(IndexError):
+        network.loss(xs, torch.full_like(targets, 4))
+
+
+def test_what_does_not_fit_together_is_left_to_the_parts() -> None:
+    network, (xs, targets) = _network("gru"), _batch(LENGTHS["short"])
+    with pytest.raises(ValueError, match="batch"):
+        network.loss(xs, targets[:2])
+    network.recurrent.weight_hh_l0 = nn.Parameter(torch.zeros(15, 4))
+    with pytest.raises(ShapeError):
+        network.loss(xs, targets)
 
 
 @pytest.mark.parametrize("wrong", [-1, 9])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -50,20 +52,28 @@ def shared(numbers: Tensor, table: Table) -> tuple[Tensor, Tensor] | None:
 class Table(nn.Embedding):
     """A row for each number, which is only ever read by its number: nothing else is made of the weights.
 
-    That is what lets `elman.optimizer` leave alone the rows that no batch has read.
+    That is what lets `elman.optimizer` leave alone the rows that no batch has read: it sets `before_reading`,
+    which brings rows up to date by their numbers just before training reads them.
 
     >>> Table(10, 4)(torch.tensor([3, 3])).shape
     torch.Size([2, 4])
     """
 
+    before_reading: Callable[[Tensor], None] | None = None
+
     def forward(self, input: Tensor) -> Tensor:
-        return lookup(self.weight, input) if self.plain else super().forward(input)
+        self.prepare(input)
+        return lookup(self.weight, input) if self.plain and not self.sparse else super().forward(input)
+
+    def prepare(self, numbers: Tensor) -> None:
+        """What has to be done to these rows before they are read."""
+        if self.training and self.before_reading is not None:
+            self.before_reading(numbers)
 
     @property
     def plain(self) -> bool:
-        """Whether it has none of torch's extras, and a gradient of all rows."""
-        extras = self.sparse or self.scale_grad_by_freq
-        return not extras and self.padding_idx is None and self.max_norm is None
+        """Whether its rows are looked up and no more, and their gradients are not scaled."""
+        return self.padding_idx is None and self.max_norm is None and not self.scale_grad_by_freq
 
     def looked_up(self, input: Tensor) -> tuple[Table, Tensor] | None:
         """The table, and the numbers of its rows that `forward` gives, where it gives no more than that."""

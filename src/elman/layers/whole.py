@@ -1,8 +1,8 @@
-"""The loss of a plain classifier, from the words to all gradients, as one compiled call and one node of autograd."""
+"""The loss of a plain classifier and all its gradients: one compiled call, and one node of autograd."""
 
 from __future__ import annotations
 
-from ctypes import byref, c_double, c_void_p
+from ctypes import byref, c_double, c_int64, c_void_p, pointer
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -45,7 +45,7 @@ def whole_loss(
     >>> None if loss is None else loss.shape
     torch.Size([])
     """
-    if not _plain(inputs, recurrent, head):
+    if type(inputs) is not Table or type(head) is not nn.Linear or not _plain(inputs, recurrent, head):
         return None
     learned = [inputs.weight, *recurrent._parameters.values(), head.weight, head.bias]
     shapes = _shapes(recurrent.cell_type, *_sizes(recurrent), len(inputs.weight), len(head.weight))
@@ -60,8 +60,9 @@ def whole_loss(
         or not library.unwatched([*numbers, *learned])
     ):
         return None
+    inputs.prepare(xs.values)
     read = _Read(recurrent, *numbers, smoothing)
-    found = _solved(read, learned, biased=head.bias is not None)
+    found = _solved(read, learned, biased=head.bias is not None, sparse=inputs.sparse)
     return None if found is None else _Whole.apply(read, *found, *learned)
 
 
@@ -83,11 +84,9 @@ def _kind(one: Tensor) -> tuple[torch.dtype, bool, bool, bool]:
     return one.dtype, one.is_cpu, one.is_contiguous(), one.requires_grad
 
 
-def _plain(inputs: nn.Module, recurrent: Recurrent, head: nn.Module) -> bool:
+def _plain(inputs: Table, recurrent: Recurrent, head: nn.Linear) -> bool:
     return (
-        type(inputs) is Table
-        and type(recurrent) is Recurrent
-        and type(head) is nn.Linear
+        type(recurrent) is Recurrent
         and inputs.plain
         and not (recurrent.training and (recurrent.dropout or recurrent.recurrent_dropout))
         and native.number(recurrent.cell_type) is not None
@@ -114,14 +113,22 @@ def _shapes(kind: type[Cell], *sizes: int) -> list[tuple[int, ...]]:
     return [*found, (outputs, directions * hidden), (outputs,)]
 
 
-def _solved(read: _Read, learned: list[Tensor], *, biased: bool) -> tuple[float, list[Tensor]] | None:
-    """The loss, and the gradient of each that is learned; None where a word or a target has no number of theirs."""
+def _solved(
+    read: _Read, learned: list[Tensor], *, biased: bool, sparse: bool
+) -> tuple[float, list[Tensor]] | None:
+    """The loss, and the gradient of each that is learned; None where a word or a target is out of range.
+
+    That of a `sparse` table is one: of the rows that were read.
+    """
     recurrent, table = read.recurrent, learned[0]
-    sizes = [one.numel() for one in learned]
+    sizes, addresses = [one.numel() for one in learned], [one.data_ptr() for one in learned]
+    if sparse:
+        sizes[0] = len(read.words) * table.shape[1]
+    rows = torch.empty_like(read.words) if sparse else None
     grads = lent.empty(table, sum(sizes))
-    addresses = [one.data_ptr() for one in learned]
     head, bias = addresses[-2:] if biased else (addresses[-1], None)
     weights = addresses[1:-2] if biased else addresses[1:-1]
+    loss, count = c_double(), c_int64()
     call = library.Classifier(
         native.number(recurrent.cell_type),
         recurrent.num_layers,
@@ -143,12 +150,23 @@ def _solved(read: _Read, learned: list[Tensor], *, biased: bool) -> tuple[float,
         head,
         bias,
         grads.data_ptr(),
+        None if rows is None else rows.data_ptr(),
+        None if rows is None else pointer(count),
     )
-    loss = c_double()
-    found = library.library()
-    if found is None or found.elman_classify(byref(call), byref(loss)):
+    compiled = library.library()
+    if compiled is None or compiled.elman_classify(byref(call), byref(loss)):
         return None
-    return loss.value, [one.view_as(own) for one, own in zip(grads.split(sizes), learned, strict=True)]
+    of_table, *rest = grads.split_with_sizes(sizes)
+    found = [one.view_as(own) for one, own in zip(rest, learned[1:], strict=True)]
+    if rows is None:
+        return loss.value, [of_table.view_as(table), *found]
+    return loss.value, [_of_rows(rows[: count.value], of_table, table), *found]
+
+
+def _of_rows(rows: Tensor, grads: Tensor, table: Tensor) -> Tensor:
+    width = table.shape[1]
+    values = grads[: len(rows) * width].view(len(rows), width)
+    return torch.sparse_coo_tensor(rows[None], values, table.shape, check_invariants=False)
 
 
 class _Whole(torch.autograd.Function):
