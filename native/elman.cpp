@@ -343,6 +343,21 @@ int32_t elman_mean_cross_entropy(const elman_cross_entropy* on, double* loss) {
   }
   return ELMAN_OK;
 }
+int32_t elman_pool(const elman_pooling* on) {
+  if (!on || on->batch < 0 || on->rows < 0 || on->width < 1 || !on->offsets || !on->key || !on->bias || !on->query ||
+      (on->batch && (!on->last || (!on->grad && !on->pooled))) || (on->rows && (!on->h || !on->keys || !on->shares)) ||
+      (on->grad && ((on->rows && !on->grad_h) || !on->grad_key || !on->grad_bias || !on->grad_query)))
+    return ELMAN_BAD_ARGUMENT;
+  if (!sound(on->offsets, on->batch, on->rows)) return ELMAN_BAD_OFFSETS;
+  elman_pooling call = *on;
+  if (forked.load()) call.threads = 1;
+  try {
+    current().variant->pool(call);
+  } catch (const std::bad_alloc&) {
+    return ELMAN_NO_MEMORY;
+  }
+  return ELMAN_OK;
+}
 int32_t elman_step_check(const elman_stepper* stepper) { return check(stepper); }
 int32_t elman_step(const elman_stepper* stepper, const void* x) {
   if (!stepper || !x) return ELMAN_BAD_ARGUMENT;

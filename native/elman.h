@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define ELMAN_ABI 16
+#define ELMAN_ABI 17
 #define ELMAN_API __attribute__((visibility("default")))
 
 /* The last two have no recurrent weights: they step here, and scan by elman_linear_forward. */
@@ -155,6 +155,28 @@ typedef struct {
   float* grad_bias;
 } elman_cross_entropy;
 
+/* Attentive pooling in float32: of each sequence its last state, joined by Σ a[t]·h[t], where a is the softmax over its
+ * steps of query·tanh(key·h[t] + bias). Of a sequence of no steps the sum is zero. */
+typedef struct {
+  int32_t threads;
+  int64_t batch, rows, width;
+  const int64_t* offsets;
+  const float* h;     /* rows × width */
+  const float* last;  /* batch × width */
+  const float* key;   /* width × width */
+  const float* bias;  /* width */
+  const float* query; /* width */
+  float* keys;        /* rows × width and rows, for the way back: the tanh, and a */
+  float* shares;
+  float* pooled;      /* batch × 2*width */
+  /* backward only */
+  const float* grad;  /* like pooled; with it, the call is the way back. The gradient of `last` is its first half */
+  float* grad_h;
+  float* grad_key;
+  float* grad_bias;
+  float* grad_query;
+} elman_pooling;
+
 /* A classifier of sequences of words, with all its gradients, in float32: rows of a table, layers of one cell, the last
  * states of the upper one, all directions' joined, and elman_mean_cross_entropy of these. */
 typedef struct {
@@ -205,6 +227,7 @@ ELMAN_API int32_t elman_pick(const int64_t* offsets, int64_t count, const int64_
 ELMAN_API int32_t elman_norm(const elman_adamw* weights, double* norm);
 ELMAN_API int32_t elman_move_weights(const elman_adamw* weights);
 ELMAN_API int32_t elman_mean_cross_entropy(const elman_cross_entropy* on, double* loss);
+ELMAN_API int32_t elman_pool(const elman_pooling* on);
 ELMAN_API int32_t elman_classify(const elman_classifier* on, double* loss);
 ELMAN_API int32_t elman_step_check(const elman_stepper* stepper);
 

@@ -56,6 +56,7 @@ struct Plan {
   // Multiples of 64 bytes, all of them.
   T* read = nullptr;                                        // by direction and row of x: projections, or gradients
   T *tiles = nullptr, *shared = nullptr, *owned = nullptr;  // of the recurrence on the matrix unit
+  std::vector<int64_t> later[2];  // by direction: the steps that have one before them, where sums leave out the others
   T *panels = nullptr, *outer_panels = nullptr, *sums = nullptr, *blocks = nullptr, *biases = nullptr;
 
   Plan(const elman_scan& given, int64_t longest, Arena& arena) : scan(given), longest(longest) {
@@ -81,9 +82,17 @@ struct Plan {
       biases = at;
       for (int d = 0; d < ways; ++d) add_biases(scan.direction[d], biases + d * bias_size);
     } else {
+      for (int d = 0; d < ways && scan.reads && !Large::kWalks && !scan.direction[d].initial[0]; ++d) find_later(d);
       sums = at;
       std::memset(static_cast<void*>(sums), 0, kept * ways * sizeof(T));
     }
+  }
+
+  void find_later(int d) {
+    const bool reverse = scan.direction[d].reverse != 0;
+    later[d].reserve(scan.rows);
+    for (int64_t b = 0; b < scan.batch; ++b)
+      for (int64_t row = scan.offsets[b] + !reverse; row < scan.offsets[b + 1] - reverse; ++row) later[d].push_back(row);
   }
 
   // The biases of the projection; one under a gate is added there.
@@ -154,7 +163,9 @@ struct Plan {
   const T* grads(int d) const {
     return scan.reads ? read + d * read_size : static_cast<const T*>(scan.direction[d].grad_gates);
   }
-  const int64_t grad_stride = scan.reads ? projected : Cell::kGradBlocks * hidden;
+  const int64_t own_stride = Cell::kGradBlocks * hidden, grad_stride = scan.reads ? projected : own_stride;
+  // A block under a gate: its own gradient lies behind all the others.
+  const int64_t plain = Cell::kInside < 0 ? projected : Cell::kInside * hidden;
 
   // Sums them, step after step in every number: this part's columns.
   void sum_grads(int d, int part, int parts) const {
@@ -194,24 +205,32 @@ struct Plan {
   // sixth of a product, and serves both.
   void weights(Large& large, int d, int64_t from, int64_t to, T* memory) const {
     const T* const own = static_cast<const T*>(scan.direction[d].grad_gates);
-    if (!scan.reads) return sum_steps<true, true>(large, d, scan.rows, own, grad_stride, from, to, memory);
-    sum_steps<true, false>(large, d, inputs, grads(d), grad_stride, from, to, memory);
-    sum_steps<false, true>(large, d, scan.rows, own, Cell::kGradBlocks * hidden, from, to, memory);
+    if (!scan.reads) return sum_steps<true, true>(large, d, scan.rows, own, grad_stride, nullptr, from, to, memory);
+    sum_steps<true, false>(large, d, inputs, grads(d), grad_stride, nullptr, from, to, memory);
+    const bool some = !later[d].empty();  // of all other steps h before is zero
+    sum_steps<false, true>(large, d, some ? static_cast<int64_t>(later[d].size()) : scan.rows, own, own_stride,
+                           some ? later[d].data() : nullptr, from, to, memory);
+    // What the gradients of the projections do not tell: that of a bias under a gate.
+    const int64_t first = std::max(from, plain);
+    for (int64_t i = first; i < to; i += Large::kTogether)
+      add_to_biases(d, own, own_stride, scan.rows, i + hidden, std::min(i + Large::kTogether, to) + hidden);
   }
   static constexpr int64_t kTold = 48;  // tiles that each has done
 
+  void add_to_biases(int d, const T* grads, int64_t stride, int64_t deep, int64_t from, int64_t to) const {
+    T *const total = sums + d * kept, *const lost = total + sum_size;
+    add_columns<T, Large::kTogether>(grads + from, stride, deep, to - from, total + from, lost + from);
+  }
+
+  // With `named`, the steps that count are those; else all `count` of them.
   template <bool kX, bool kH>
-  void sum_steps(Large& large, int d, int64_t count, const T* grads, int64_t stride, int64_t from, int64_t to,
-                 T* memory) const {
+  void sum_steps(Large& large, int d, int64_t count, const T* grads, int64_t stride, const int64_t* named, int64_t from,
+                 int64_t to, T* memory) const {
     const Way<T> on = way(d);
     const bool reverse = on.way.reverse != 0;
     const T* const x = static_cast<const T*>(scan.x);
     T *const x_panels = memory, *const h_panels = x_panels + Large::steps_size(input);
     T* const left = h_panels + Large::steps_size(hidden);
-    T *const total = sums + d * kept, *const lost = total + sum_size;
-    const auto add = [&](const T* of, int64_t deep, int64_t from, int64_t to) {
-      add_columns<T, Large::kTogether>(of + from, stride, deep, to - from, total + from, lost + from);
-    };
     T *const ih = static_cast<T*>(on.way.grad_weight_ih), *const hh = static_cast<T*>(on.way.grad_weight_hh);
     if (count == 0) {
       if (kX) std::memset(static_cast<void*>(ih + from * input), 0, (to - from) * input * sizeof(T));
@@ -224,8 +243,6 @@ struct Plan {
       const bool first = row == (reverse ? scan.offsets[sequence + 1] - 1 : scan.offsets[sequence]);
       return on.h_before(first ? -1 : reverse ? row + 1 : row - 1, sequence);
     };
-    // A block under a gate: its own gradient lies behind all the others.
-    const int64_t plain = Cell::kInside < 0 ? projected : Cell::kInside * hidden;
     // So many steps go in one run: fewer where they would not fit into a near cache, and fewer still where rounding
     // shows, for a small product costs little however it is summed.
     const bool small = projected * (input + hidden) <= kSmallSum;
@@ -234,18 +251,24 @@ struct Plan {
     for (int64_t r = 0; r < count; r += step) {
       const int64_t deep = std::min(step, count - r);
       if (kX) Large::lay_steps(deep, [&](int64_t k) { return x + (r + k) * input; }, input, x_panels);
-      if (kH) Large::lay_steps(deep, [&](int64_t k) { return before(r + k); }, hidden, h_panels);
+      if (kH) Large::lay_steps(deep, [&](int64_t k) { return before(named ? named[r + k] : r + k); }, hidden, h_panels);
+      const T* const of_run = named ? grads : grads + r * stride;
+      const auto lay = [&](int64_t i, int64_t columns) {
+        if constexpr (Large::kWalks)
+          Large::lay_left(of_run + i, stride, deep, columns, left);
+        else
+          Large::lay_left(of_run + i, stride, deep, columns, left, named ? named + r : nullptr);
+      };
       for (int64_t i = from, end; i < to; i = end) {
         end = std::min({i + Large::kTogether, to, i < plain ? plain : to});
-        const T* const grad = grads + r * stride + i;
-        if (kH) add(grads + r * stride, deep, i, end);
-        if (kH && i >= plain) add(grads + r * stride, deep, i + hidden, end + hidden);
         if (kX) {
-          Large::lay_left(grad, stride, deep, end - i, left);
+          add_to_biases(d, of_run, stride, deep, i, end);
+          if (kH && i >= plain) add_to_biases(d, of_run, stride, deep, i + hidden, end + hidden);
+          lay(i, end - i);
           large.sums_product(deep, left, end - i, x_panels, input, r > 0, ih + i * input);
         }
         if (!kH) continue;
-        if (!kX || i >= plain) Large::lay_left(i < plain ? grad : grad + hidden, stride, deep, end - i, left);
+        if (!kX || i >= plain) lay(i < plain ? i : i + hidden, end - i);
         large.sums_product(deep, left, end - i, h_panels, hidden, r > 0, hh + i * hidden);
       }
     }

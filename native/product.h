@@ -147,12 +147,14 @@ struct Vectors {
   static int64_t steps_size(int64_t columns) { return kDeep * groups(columns) * kColumns<T>; }
   static constexpr int64_t kLeftSize = (kTiles * kApart + 15) / 16 * 16;
 
-  // left[tile][k][m] = A[k][tile·kTall + m]
-  static void lay_left(const T* a, int64_t a_stride, int64_t deep, int64_t columns, T* left) {
+  // left[tile][k][m] = A[k][tile·kTall + m]. Rows of A follow one another, or are those named.
+  static void lay_left(const T* first, int64_t a_stride, int64_t deep, int64_t columns, T* left,
+                       const int64_t* named = nullptr) {
     constexpr int64_t kAhead = 8;
-    for (int64_t k = 0; k < deep; ++k, a += a_stride) {
-      for (int64_t j = 0; j < columns; j += 64 / static_cast<int64_t>(sizeof(T)))
-        __builtin_prefetch(a + std::min(kAhead, deep - 1 - k) * a_stride + j);
+    const auto row = [&](int64_t k) { return first + (named ? named[k] : k) * a_stride; };
+    for (int64_t k = 0; k < deep; ++k) {
+      const T *const a = row(k), *const ahead = row(std::min(k + kAhead, deep - 1));
+      for (int64_t j = 0; j < columns; j += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(ahead + j);
       for (int64_t j = 0; j < columns; j += kTall) {
         T* out = left + j / kTall * kApart + k * kTall;
         if (j + std::max(kTall, kLanes<T>) <= columns && kTall <= 2 * kLanes<T>) {

@@ -9,6 +9,7 @@
 #include "helper.h"
 #include "test_classifier.h"
 #include "test_layer.h"
+#include "test_pooling.h"
 
 namespace {
 
@@ -358,7 +359,7 @@ int main() {
       cross_entropy(threads, 70, 34, 33, 0.1);
       cross_entropy(threads, 530, 8, 1030, 0.0);
     }
-    table(), distinct(), picked(), classifiers();
+    table(), distinct(), picked(), classifiers(), poolings();
     const auto both = [](Layer<float> one) { one.total(), one.backward(); };
     // Longer than a block of the products is deep, in float32.
     both({ELMAN_GRU, 2, 2, 40, 24, {300, 260, 1}});

@@ -8,6 +8,7 @@
 #include "entropy.h"
 #include "linear.h"
 #include "plan.h"
+#include "pooling.h"
 #include "rows.h"
 #include "step.h"
 #include "variant.h"
@@ -187,10 +188,11 @@ double norm(const elman_adamw& weights) { return WeightsMover(weights).norm(); }
 void adamw(const elman_adamw& weights) { WeightsMover(weights).move(); }
 
 double cross_entropy(const elman_cross_entropy& on) { return CrossEntropy(on, arena).run(); }
+void pool(const elman_pooling& on) { Pooling(on, arena).run(); }
 
 }  // namespace
 
 extern const Variant variant;
-const Variant variant = {run, linear, rows, norm, adamw, cross_entropy, step};
+const Variant variant = {run, linear, rows, norm, adamw, cross_entropy, pool, step};
 
 }  // namespace ELMAN_VARIANT

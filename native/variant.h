@@ -11,5 +11,6 @@ struct Variant {
   double (*norm)(const elman_adamw& weights);
   void (*adamw)(const elman_adamw& weights);
   double (*cross_entropy)(const elman_cross_entropy& on);
+  void (*pool)(const elman_pooling& on);
   void (*step)(const elman_stepper& stepper, const void* x, Helper* helper); /* null: alone */
 };

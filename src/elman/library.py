@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from elman.errors import BackendError
 
-ABI = 16
+ABI = 17
 _PLAIN = {Tensor, nn.Parameter}
 _transformed: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
 _FAULTS = {
@@ -211,6 +211,31 @@ class CrossEntropy(Structure):
     ]
 
 
+class Pooling(Structure):
+    """`elman_pooling` of `native/elman.h`."""
+
+    _fields_ = [
+        ("threads", c_int32),
+        ("batch", c_int64),
+        ("rows", c_int64),
+        ("width", c_int64),
+        ("offsets", c_void_p),
+        ("h", c_void_p),
+        ("last", c_void_p),
+        ("key", c_void_p),
+        ("bias", c_void_p),
+        ("query", c_void_p),
+        ("keys", c_void_p),
+        ("shares", c_void_p),
+        ("pooled", c_void_p),
+        ("grad", c_void_p),
+        ("grad_h", c_void_p),
+        ("grad_key", c_void_p),
+        ("grad_bias", c_void_p),
+        ("grad_query", c_void_p),
+    ]
+
+
 class Classifier(Structure):
     """`elman_classifier` of `native/elman.h`."""
 
@@ -262,6 +287,7 @@ def library() -> ctypes.CDLL | None:
     found.elman_norm.argtypes = [POINTER(Moved), POINTER(c_double)]
     found.elman_move_weights.argtypes = [POINTER(Moved)]
     found.elman_mean_cross_entropy.argtypes = [POINTER(CrossEntropy), POINTER(c_double)]
+    found.elman_pool.argtypes = [POINTER(Pooling)]
     found.elman_classify.argtypes = [POINTER(Classifier), POINTER(c_double)]
     found.elman_distinct.argtypes = [c_int64, c_int64, *[c_void_p] * 3]
     found.elman_distinct.restype = c_int64

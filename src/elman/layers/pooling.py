@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from elman.errors import UnknownNameError
+from elman.layers.attentive import attentive, score_of
 from elman.ragged import Ragged
 
 POOLINGS = ("attention", "last", "max", "mean")
@@ -42,21 +43,16 @@ class Pooling(nn.Module):
     def forward(self, outputs: Ragged, last: Tensor) -> Tensor:
         if self.kind == "last":
             return last
+        if self.kind == "attention":
+            return attentive(outputs, last, self.key, self.query)
         h, rows = outputs.values, outputs.rows
         summary = torch.zeros_like(last)
         if self.kind == "max":
             where = rows[:, None].expand_as(h)
             summary = summary.scatter_reduce(0, where, h, "amax", include_self=False)
-        elif self.kind == "mean":
+        else:
             counts = outputs.lengths.clamp(min=1)[:, None]
             summary = summary.index_add(0, rows, h) / counts
-        else:
-            score = self._score(h)
-            highest = score.new_full(last.shape[:1], -torch.inf)
-            highest = highest.scatter_reduce(0, rows, score.detach(), "amax")
-            weight = (score - highest[rows]).exp()
-            total = torch.zeros_like(highest).index_add(0, rows, weight)
-            summary = summary.index_add(0, rows, h * (weight / total[rows])[:, None])
         return torch.cat([last, summary], -1)
 
     def start(self, like: Tensor) -> tuple[Tensor, ...]:
@@ -79,11 +75,8 @@ class Pooling(nn.Module):
         if self.kind == "mean":
             total, count = state[0] + h, state[1] + 1
             return torch.cat([h, total / count], -1), (total, count)
-        score = self._score(h)[:, None]
+        score = score_of(h, self.key, self.query)[:, None]
         highest = torch.maximum(state[2], score)
         shrink, weight = (state[2] - highest).exp(), (score - highest).exp()
         total, count = state[0] * shrink + h * weight, state[1] * shrink + weight
         return torch.cat([h, total / count], -1), (total, count, highest)
-
-    def _score(self, h: Tensor) -> Tensor:
-        return self.query(torch.tanh(self.key(h))).squeeze(-1)
