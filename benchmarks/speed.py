@@ -31,16 +31,14 @@ cache each; with AVX-512 two of Zen 4, with 1 MB each; with AMX two of an Intel 
 kind. All are virtual, and what they share with others, the third cache and on Zen 3 the other thread of a
 core, is used by others as well.
 
-The present version, but for sums over first steps being left out where words share rows (within 2 % of
-layers): layers, steps and fits with AVX2; the layers are older by a plain classifier being one call, too,
-which is none of theirs. Growth with AVX2 is older by that and by threads that take work from each other, and
-the streams by what changes nothing of them (the scan's tiles, what it asks for ahead, the loss). So are, with
-AVX-512, the steps, streams and fits; and the layers, besides, by words that are read several times being
-projected once, which is within 1 % of them. With AMX the steps and the fits in batches at random are of an
-earlier version; the layers, streams, growth and fits by length of the one before that, in which the recurrence
-was left to vectors. In turns with that version on a quiet machine the kernel with AMX is 1.0 to 1.5 times as
-quick forwards and 1.0 to 1.16 times backwards, by equal lengths LSTM 256 1.15 and 1.08, from which some 1.45
-is to be expected for LSTMs by length.
+The present version: growth and streams with AVX2; and, but for first steps being left out of sums where words
+share rows, steps and fits with AVX2, the layers by a plain classifier being one call, too, which is none of
+theirs. Older by threads that take work from each other, and all since, are with AVX-512 the steps, streams and
+fits; and the layers, besides, by words that are read several times being projected once, which is within 1 %
+of them. With AMX the steps and the fits in batches at random are of an earlier version; the layers, streams,
+growth and fits by length of the one before that, in which the recurrence was left to vectors. In turns with
+that version on a quiet machine the kernel with AMX is 1.0 to 1.5 times as quick forwards and 1.0 to 1.16 times
+backwards, by equal lengths LSTM 256 1.15 and 1.08, from which some 1.45 is to be expected for LSTMs by length.
 
 Each table is of one run. The two cores were 33 to 550 ns apart, as the host moved them. A loop of products
 alone makes 91 GFLOP/s a core on Zen 3 at all times, a tile of the scan 70 to 92 by the minute, as the other
@@ -55,11 +53,15 @@ epoch 2.94), and 3.25 for the GRU; then 3.13 and 3.59. Since the whole of such a
 beside PyTorch alone, whose padded or packed version was the fastest of all others before, 3.33 and 3.97; by
 length 2.04 and 2.77. Since threads take work from each other, beside PyTorch alone again, 3.11 and 3.73; by
 length 2.44 and 2.76. With all of a plain classifier in one call, and Keras again (the table), 3.03 and 4.49;
-by length 2.25 and 3.15. With AVX-512, by length RNN, LSTM and GRU were 2.46, 1.26 and 2.27; 2.56, 1.16 and
-2.68; 2.35, 1.25 and 2.33 (the table), and right after it 2.77, 1.30 and 2.30; with AVX2 2.37, 1.22 and 2.65
-before memory was asked for ahead, 2.40, 1.34 and 2.60 before threads took work from each other, and 2.66, 1.47
-and 2.82 since (the table), on a machine where, an hour before, one core had taken up to 18 % longer than the
-other. The time of one case, for everybody, differed by up to a third from run to run.
+by length 2.25 and 3.15. Beside PyTorch alone, with three seeds, at random 2.71, 3.42 and 2.82 for the LSTM,
+whose dev accuracy, other than the GRU's, differs by a percent between all that fit it, 4.38, 4.10 and 4.03 for
+the GRU, 3.52 on the mean, and by time for an epoch 3.48 and 4.24; by length, with one seed, 2.66 and 2.99.
+With AVX-512, by length RNN, LSTM and GRU were 2.46, 1.26 and 2.27; 2.56, 1.16 and 2.68; 2.35, 1.25 and 2.33
+(the table), and right after it 2.77, 1.30 and 2.30; with AVX2 2.37, 1.22 and 2.65 before memory was asked for
+ahead, 2.40, 1.34 and 2.60 before threads took work from each other, and 2.66, 1.47 and 2.82 since (the table),
+on a machine where, an hour before, one core had taken up to 18 % longer than the other. The time of one case,
+for everybody, differed by up to a third from run to run: 200,000 steps of one sequence took 1.9 times as long
+as 100,000 in an earlier run, 2.5 in the table, and 1.7, 2.3 and 2.7 after it.
 
 A large product is torch's in float32, which does not use a matrix unit, and on Zen 4 no wider vectors than
 AVX2's. A fit is counted in whole epochs, so that one epoch more or less to the same accuracy moves its

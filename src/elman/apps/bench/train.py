@@ -3,7 +3,8 @@
 The same network, the same examples in the same batches in the same order, Adam with the gradient clipped,
 and the dev set read after every epoch. What counts is the wall clock until a dev accuracy is reached: the
 highest that all of them reach, in whole percent. The order is drawn twice: at random, as a plain loader
-shuffles, and by length, as elman draws it for itself, which spares the others their padding too.
+shuffles, and by length, as elman draws it for itself, which spares the others their padding too; each of
+them with three seeds.
 elman goes through its own training loop, PyTorch through a plain one, Keras through `fit`: each in a process of
 its own, and they take turns, an epoch each.
 """
@@ -33,6 +34,8 @@ from elman.ragged import Ragged
 from elman.training import Problem, Training, fit, seeded
 
 BATCH, RATE, CLIP = 64, 2e-3, 1.0
+SEEDS = (0, 1, 2)
+"""Of the first weights and the order: whether an epoch more or less is needed is chance."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,14 @@ class Task:
     sizes: Sizes
     epochs: int
     order: str = "bucketed"
+    seed: int = 0
 
     @property
     def batches(self) -> Batches:
         """The order of the examples: `bucketed` by length, or `shuffled`."""
         lengths = self.train[0].lengths.numpy()
-        return Batches(lengths if self.order == "bucketed" else np.ones_like(lengths), batch_size=BATCH)
+        alike = lengths if self.order == "bucketed" else np.ones_like(lengths)
+        return Batches(alike, batch_size=BATCH, seed=self.seed)
 
 
 Curve = list[tuple[float, float]]
@@ -58,14 +63,16 @@ Curve = list[tuple[float, float]]
 
 
 def rows(*, quick: bool, only: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """One row a cell and order: the curve of each contestant."""
-    kinds = [("gru", "bucketed")] if quick else product(("lstm", "gru"), ("shuffled", "bucketed"))
-    for cell, order in kinds:
-        task = replace(made_up(cell) if quick else clinc150(cell), order=order)
-        name = f"{task.name}, bi-{cell} {task.sizes.hidden}, {order}"
+    """One row a cell, order and seed: the curve of each contestant."""
+    kinds = (
+        [("gru", "bucketed", 0)] if quick else product(("lstm", "gru"), ("shuffled", "bucketed"), SEEDS)
+    )
+    for cell, order, seed in kinds:
+        task = replace(made_up(cell) if quick else clinc150(cell), order=order, seed=seed)
+        name = f"{task.name}, bi-{cell} {task.sizes.hidden}, {order}, seed {seed}"
         if not wanted(name, only):
             continue
-        row: dict[str, Any] = {"case": name, "cell": cell, "order": order}
+        row: dict[str, Any] = {"case": name, "cell": cell, "order": order, "seed": seed}
         row |= {"curves": {}, "left_out": {}}
         for contestant, curve in (absent() | relay(contestants(task))).items():
             row["left_out" if isinstance(curve, str) else "curves"][contestant] = curve
@@ -164,7 +171,7 @@ def epochs_of(task: Task) -> list[list[np.ndarray]]:
 
 def _torch(name: str, task: Task, stint: Stint) -> Curve:
     """elman, or one of PyTorch's: all from the same weights."""
-    torch.manual_seed(0)
+    torch.manual_seed(task.seed)
     network = classifiers.ours(task.sizes)
     packed, padded = classifiers.with_weights_of(network, task.sizes)
     if name == "elman":
@@ -204,7 +211,7 @@ def _elman(network: nn.Module, task: Task, stint: Stint) -> Curve:
         gradient_clip=CLIP,
         patience=task.epochs,
     )
-    with seeded(0):
+    with seeded(task.seed):
         fit(network, problem, settings)
     return curve
 
