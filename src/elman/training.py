@@ -295,9 +295,7 @@ class _Run:
         place.stale = 0 if score > place.best else place.stale + 1
         if score >= place.best:  # of equals the later one, which has seen more
             place.best, place.best_epoch = score, place.epoch
-            self.best = (
-                _cloned(self.bare.state_dict()) if self.average is None else _cloned(self.average)
-            )
+            self.best = _cloned(self.average or self.bare.state_dict())
             self._write("best", self.best, {})
         place.finished = place.epoch >= self.epochs or place.stale >= self.patience
         place.history.append(line)
