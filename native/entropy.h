@@ -10,6 +10,7 @@
 #include <new>
 
 #include "product.h"
+#include "threads.h"
 
 namespace ELMAN_VARIANT {
 
@@ -27,7 +28,7 @@ struct CrossEntropy {
   const int64_t groups = Large::groups(on.outputs), back_groups = back && on.grad_x ? Large::groups(on.input) : 0;
   const int64_t right_size = Large::right_size(on.input, on.outputs);
   const int64_t back_size = back_groups ? Large::right_size(on.outputs, on.input) : 0;
-  const int64_t own_size = back ? Large::steps_size(on.input) + Large::kLeftSize : 0;
+  const int64_t own_size = back ? sum_size<Large>(on.input) : 0;
   const int64_t all_z = pieces(block * on.outputs, 16) * 16;
   const int64_t joined_size = on.parts > 1 ? pieces(on.rows * on.input, 16) * 16 : 0;
   T *right = nullptr, *right_back = nullptr, *z = nullptr, *own = nullptr;
@@ -44,15 +45,7 @@ struct CrossEntropy {
   }
 
   double run() const {
-#ifdef _OPENMP
-#pragma omp parallel num_threads(threads) if (threads > 1)
-#endif
-    {
-#ifdef _OPENMP
-      const int parts = omp_get_num_threads(), part = omp_get_thread_num();
-#else
-      const int parts = 1, part = 0;
-#endif
+    in_parts(threads, [this](int part, int parts) {
       Large large;
       T* const memory = own + part * own_size;
       for (int64_t group = part; group < groups; group += parts)
@@ -76,7 +69,7 @@ struct CrossEntropy {
         if (back) weights(large, first, count, part, parts, memory);
         if (back && first + block < on.rows) meet();
       }
-    }
+    });
     if (on.parts > 1 && on.grad_x)
       each_part([&](const T* one, int64_t at) { std::memcpy(on.grad_x + (one - on.x), grad_joined + at, size()); });
     double sum = 0;
@@ -85,12 +78,6 @@ struct CrossEntropy {
   }
 
  private:
-  static void meet() {
-#ifdef _OPENMP
-#pragma omp barrier
-#endif
-  }
-
   // Parts of a row stand one behind the other, wherever they come from.
   const T* x() const { return on.parts > 1 ? joined : on.x; }
   T* grad_x() const { return on.parts > 1 ? grad_joined : on.grad_x; }
@@ -144,18 +131,8 @@ struct CrossEntropy {
 
   // What some rows add to dW and db: this part's outputs.
   void weights(Large& large, int64_t first, int64_t count, int part, int parts, T* memory) const {
-    const int64_t tiles = pieces(on.outputs, Large::kRows), from = tiles * part / parts * Large::kRows;
-    const int64_t to = std::min(tiles * (part + 1) / parts * Large::kRows, on.outputs);
-    T* const left = memory + Large::steps_size(on.input);
-    for (int64_t r = 0; r < count; r += kDeep) {
-      const int64_t deep = std::min(kDeep, count - r);
-      Large::lay_steps(deep, [&](int64_t k) { return x() + (first + r + k) * on.input; }, on.input, memory);
-      for (int64_t i = from, end; i < to; i = end) {
-        end = std::min(i + Large::kTogether, to);
-        Large::lay_left(z + r * on.outputs + i, on.outputs, deep, end - i, left);
-        large.sums_product(deep, left, end - i, memory, on.input, first + r > 0, on.grad_weight + i * on.input);
-      }
-    }
+    const int64_t from = part_of<Large>(on.outputs, part, parts), to = part_of<Large>(on.outputs, part + 1, parts);
+    sum_outer(large, count, z, on.outputs, x() + first * on.input, on.input, first > 0, on.grad_weight, from, to, memory);
     if (!on.grad_bias) return;
     constexpr int64_t kSide = 64;  // at a time, in double: there may be many rows
     for (int64_t j = from; j < to; j += kSide) {

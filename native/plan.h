@@ -53,10 +53,10 @@ struct Plan {
   const int64_t sum_size = Cell::kGradBlocks * hidden, kept = pieces(2 * sum_size, 16) * 16;
   const int64_t steps_size = Large::steps_size(input) + Large::steps_size(hidden) + Large::kLeftSize;
   const int64_t block_size = std::max(Large::left_size(outer_depth), kBackward ? steps_size : 0);
+  std::vector<int64_t> later[2];  // by direction: the steps that have one before them, where sums leave out the others
   // Multiples of 64 bytes, all of them.
   T* read = nullptr;                                        // by direction and row of x: projections, or gradients
   T *tiles = nullptr, *shared = nullptr, *owned = nullptr;  // of the recurrence on the matrix unit
-  std::vector<int64_t> later[2];  // by direction: the steps that have one before them, where sums leave out the others
   T *panels = nullptr, *outer_panels = nullptr, *sums = nullptr, *blocks = nullptr, *biases = nullptr;
 
   Plan(const elman_scan& given, int64_t longest, Arena& arena) : scan(given), longest(longest) {

@@ -11,6 +11,7 @@
 #include <new>
 
 #include "product.h"
+#include "threads.h"
 
 namespace ELMAN_VARIANT {
 
@@ -25,7 +26,7 @@ struct Pooling {
   const int64_t groups = Large::groups(n), right_size = Large::right_size(n, n);
   const int64_t all = back ? pieces(on.rows * n, 16) * 16 : 0;
   const int64_t scores_size = back ? pieces(on.rows, 16) * 16 : 0;
-  const int64_t own_size = back ? Large::steps_size(n) + Large::kLeftSize : 0;
+  const int64_t own_size = back ? sum_size<Large>(n) : 0;
   T *right = nullptr, *grad_keys = nullptr, *scores = nullptr, *own = nullptr;
 
   Pooling(const elman_pooling& given, Arena& arena) : on(given) {
@@ -35,15 +36,7 @@ struct Pooling {
   }
 
   void run() const {
-#ifdef _OPENMP
-#pragma omp parallel num_threads(threads) if (threads > 1)
-#endif
-    {
-#ifdef _OPENMP
-      const int parts = omp_get_num_threads(), part = omp_get_thread_num();
-#else
-      const int parts = 1, part = 0;
-#endif
+    in_parts(threads, [this](int part, int parts) {
       Large large;
       for (int64_t group = part; group < groups; group += parts)
         back ? Large::lay_columns(on.key, right, group, n, n) : Large::lay_rows(on.key, right, group, n, n);
@@ -51,20 +44,12 @@ struct Pooling {
         backward(large, part, parts);
       else
         forward(large, part, parts);
-    }
+    });
   }
 
  private:
-  static void meet() {
-#ifdef _OPENMP
-#pragma omp barrier
-#endif
-  }
-
   // This part's rows, whole tiles of them; and its sequences, those that begin there.
-  int64_t row(int part, int parts) const {
-    return std::min(pieces(on.rows, Large::kRows) * part / parts * Large::kRows, on.rows);
-  }
+  int64_t row(int part, int parts) const { return part_of<Large>(on.rows, part, parts); }
   int64_t sequence(int part, int parts) const {
     if (part == parts) return on.batch;
     return part ? std::lower_bound(on.offsets, on.offsets + on.batch, row(part, parts)) - on.offsets : 0;
@@ -130,7 +115,8 @@ struct Pooling {
     meet();
     T* const memory = own + part * own_size;
     large.rows_product(grad_keys, n, right, nullptr, n, n, nullptr, true, on.grad_h, row(part, parts), row(part + 1, parts), memory);
-    of_weights(large, part, parts, memory);
+    const int64_t from = part_of<Large>(n, part, parts), to = part_of<Large>(n, part + 1, parts);
+    sum_outer(large, on.rows, grad_keys, n, on.h, n, false, on.grad_key, from, to, memory);
   }
 
   // The gradients of the keys, with their sums, step after step in every number: this part's columns.
@@ -152,23 +138,6 @@ struct Pooling {
       }
       for (int64_t i = 0; i < lanes; ++i)
         on.grad_bias[j + i] = static_cast<T>(bias[i]), on.grad_query[j + i] = static_cast<T>(of_query[i]);
-    }
-  }
-
-  // dW: this part's rows of it.
-  void of_weights(Large& large, int part, int parts, T* memory) const {
-    const int64_t tiles = pieces(n, Large::kRows), from = tiles * part / parts * Large::kRows;
-    const int64_t to = std::min(tiles * (part + 1) / parts * Large::kRows, n);
-    T* const left = memory + Large::steps_size(n);
-    if (on.rows == 0) std::memset(static_cast<void*>(on.grad_key + from * n), 0, (to - from) * n * sizeof(T));
-    for (int64_t r = 0; r < on.rows; r += kDeep) {
-      const int64_t deep = std::min(kDeep, on.rows - r);
-      Large::lay_steps(deep, [&](int64_t k) { return on.h + (r + k) * n; }, n, memory);
-      for (int64_t i = from, end; i < to; i = end) {
-        end = std::min(i + Large::kTogether, to);
-        Large::lay_left(grad_keys + r * n + i, n, deep, end - i, left);
-        large.sums_product(deep, left, end - i, memory, n, r > 0, on.grad_key + i * n);
-      }
     }
   }
 };

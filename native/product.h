@@ -190,4 +190,31 @@ struct Vectors {
   }
 };
 
+// Where a part of some rows begins, of which so many as go together stay together.
+template <class Large>
+int64_t part_of(int64_t rows, int64_t part, int64_t parts) {
+  return std::min(pieces(rows, Large::kRows) * part / parts * Large::kRows, rows);
+}
+
+// Rows from … to of C = (C if `more`) + Aᵀ·B, the sum over `count` rows of both. `memory` is of sum_size.
+template <class Large>
+int64_t sum_size(int64_t b_columns) {
+  return Large::steps_size(b_columns) + Large::kLeftSize;
+}
+template <class T, class Large>
+void sum_outer(Large& large, int64_t count, const T* a, int64_t a_columns, const T* b, int64_t b_columns, bool more, T* c,
+               int64_t from, int64_t to, T* memory) {
+  T* const left = memory + Large::steps_size(b_columns);
+  if (count == 0 && !more) std::memset(static_cast<void*>(c + from * b_columns), 0, (to - from) * b_columns * sizeof(T));
+  for (int64_t r = 0; r < count; r += kDeep) {
+    const int64_t deep = std::min(kDeep, count - r);
+    Large::lay_steps(deep, [&](int64_t k) { return b + (r + k) * b_columns; }, b_columns, memory);
+    for (int64_t i = from, end; i < to; i = end) {
+      end = std::min(i + Large::kTogether, to);
+      Large::lay_left(a + r * a_columns + i, a_columns, deep, end - i, left);
+      large.sums_product(deep, left, end - i, memory, b_columns, more || r > 0, c + i * b_columns);
+    }
+  }
+}
+
 }  // namespace ELMAN_VARIANT

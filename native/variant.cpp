@@ -1,8 +1,4 @@
 // One instruction set's build of the scan: what a whole call does with its threads.
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 #include "adamw.h"
 #include "crew.h"
 #include "entropy.h"
@@ -11,6 +7,7 @@
 #include "pooling.h"
 #include "rows.h"
 #include "step.h"
+#include "threads.h"
 #include "variant.h"
 
 namespace ELMAN_VARIANT {
@@ -34,15 +31,7 @@ void go(const elman_scan& given, const int64_t* order) {
   const bool many = scan.batch >= kFew && !plan.split;
   const int64_t few = plan.bytes <= kSmall ? longest : many ? all[0].length[kFew - 1] : 0;
 
-#ifdef _OPENMP
-#pragma omp parallel num_threads(plan.asked) if (plan.asked > 1)
-#endif
-  {
-#ifdef _OPENMP
-    const int threads = omp_get_num_threads(), thread = omp_get_thread_num();
-#else
-    const int threads = 1, thread = 0;
-#endif
+  in_parts(plan.asked, [&](int thread, int threads) {
     // Two directions go to the two halves of the threads, if there are halves and all do not share all.
     const bool halves = plan.ways == 2 && threads % 2 == 0 && !plan.split;
     const int size = halves ? threads / 2 : threads;
@@ -134,7 +123,7 @@ void go(const elman_scan& given, const int64_t* order) {
       everyone.meet(threads);
       if (plan.ways == 2 && plan.outer) input_grads(kEnd);
     }
-  }
+  });
   for (int d = 0; d < plan.ways; ++d)
     if (kBackward)
       plan.finish_biases(d);

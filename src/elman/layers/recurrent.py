@@ -133,6 +133,11 @@ class Recurrent(nn.Module):
         """The cells of a layer, one for each direction, bound to its weights for one pass."""
         return [self._bound(suffix) for suffix in self._suffixes(layer)]
 
+    def weights(self) -> list[Tensor]:
+        """Layer by layer and direction by direction, in the order of the cell's own names."""
+        suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
+        return [one for suffix in suffixes for one in self._parameters_of(suffix).values()]
+
     def last(self, scan: Scan) -> Tensor:
         """The last state of the upper layer, both directions' joined: `batch output_size`."""
         return self.ends(scan).transpose(0, 1).flatten(1)

@@ -47,7 +47,7 @@ def whole_loss(
     """
     if type(inputs) is not Table or type(head) is not nn.Linear or not _plain(inputs, recurrent, head):
         return None
-    learned = [inputs.weight, *recurrent._parameters.values(), head.weight, head.bias]
+    learned = [inputs.weight, *recurrent.weights(), head.weight, head.bias]
     shapes = _shapes(recurrent.cell_type, *_sizes(recurrent), len(inputs.weight), len(head.weight))
     if learned[-1] is None:
         learned, shapes = learned[:-1], shapes[:-1]
