@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -111,37 +111,42 @@ class LazyAdamW(torch.optim.AdamW):
             for one in group["params"]:
                 one.grad = None
 
-    def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """One step of every weight that has a gradient; gives back what `closure` gives, if there is one."""
+    def step(
+        self, closure: Callable[[], float] | None = None, gradients: weights.Gradients | None = None
+    ) -> Any:
+        """One step of every weight that has a gradient; gives back what `closure` gives, if there is one.
+
+        With `gradients` these are all that there are, whatever stands in `grad`.
+        """
         hooks = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks, *_HOOKS_OF_ALL
-        return (_TOLD if any(hooks) else LazyAdamW._step)(self, closure)
+        return (_TOLD if any(hooks) else LazyAdamW._step)(self, closure, gradients)
 
     # torch would wrap it to call hooks and to tell a profiler, which costs a tenth of what is done here.
     step.hooked = True  # pyright: ignore[reportFunctionMemberAccess]
 
     @torch.no_grad()
-    def _step(self, closure: Callable[[], float] | None) -> Any:
+    def _step(self, closure: Callable[[], float] | None, found: weights.Gradients | None) -> Any:
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        read = [
-            (one.weight, *self._read(one.weight)) for one in self.tables if one.weight.grad is not None
-        ]
-        dense = self._with_gradient()
-        grads, sums = [one.grad for one in dense], [one for _, _, one in read]
-        step = weights.Step(self._moments()) if weights.compiled([*dense, *grads]) else None
+        read = self._read() if found is None else found.read()
+        places = self._places(read) if found is None else found.places()
+        step = None
+        if places is not None:
+            step = weights.Step(self._moments(places), [sums for _, _, sums in read])
+        dense = [] if step is not None else self._dense()
         scale = 1.0
         if self.max_norm is not None:
-            norm = math.hypot(_norm(grads) if step is None else step.norm(), _norm(sums))
+            norm = _norm([*dense, *(sums for _, _, sums in read)]) if step is None else step.norm()
             scale = min(1.0, self.max_norm / (norm + 1e-6))
         for table in read:
             self._move(*table, scale)
         if step is not None:
             step.take(scale)
             return loss
-        if scale != 1.0 and grads:
-            torch._foreach_mul_(grads, scale)  # pyright: ignore[reportPrivateImportUsage]
+        if scale != 1.0 and dense:
+            torch._foreach_mul_(dense, scale)  # pyright: ignore[reportPrivateImportUsage]
         inspect.unwrap(torch.optim.AdamW.step)(self)  # without the hooks, which were called
         return loss
 
@@ -153,29 +158,37 @@ class LazyAdamW(torch.optim.AdamW):
 
     # --- all weights ---
 
-    def _with_gradient(self) -> list[Any]:
-        """The weights that have a gradient."""
-        found = (one for group in self.param_groups for one in group["params"])
-        return [one for one in found if one.grad is not None]
+    def _weights(self) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """Each of them, with the settings of its group."""
+        return ((one, group) for group in self.param_groups for one in group["params"])
 
-    def _moments(self) -> list[weights.Moment]:
-        """The weights that have a gradient, with their states, which are zeros at first."""
+    def _dense(self) -> list[Any]:
+        """The gradients."""
+        return [one.grad for one, _ in self._weights() if one.grad is not None]
+
+    def _places(self, read: list[weights.OfRows]) -> dict[Tensor, int] | None:
+        """Where the gradient of each weight begins; None where one cannot be compiled."""
+        found = {one: one.grad for one, _ in self._weights() if one.grad is not None}
+        if not weights.compiled([*found, *found.values(), *(sums for _, _, sums in read)]):
+            return None
+        return {one: grad.data_ptr() for one, grad in found.items()}
+
+    def _moments(self, places: dict[Tensor, int]) -> list[weights.Moment]:
+        """The weights whose gradients have a place, with their states, which are zeros at first."""
         found = []
-        for group in self.param_groups:
-            for one in group["params"]:
-                if one.grad is None:
-                    continue
-                if not (state := self.state[one]):
-                    state["step"] = torch.zeros(())
-                    state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(one), torch.zeros_like(one)
-                found.append((one, state, group))
+        for one, group in self._weights():
+            if (place := places.get(one)) is None:
+                continue
+            if not (state := self.state[one]):
+                state["step"] = torch.zeros(())
+                state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(one), torch.zeros_like(one)
+            found.append((one, place, state, group))
         return found
 
     # --- a table ---
 
     def _before(self, table: Table | Bag, numbers: Tensor) -> None:
-        with torch.no_grad():
-            self._catch_up(table.weight, numbers.flatten().long())
+        self._catch_up(table.weight, numbers.flatten().long())
 
     def _hook(self, bag: Bag, inputs: tuple[Tensor, ...]) -> None:
         if bag.training:
@@ -184,11 +197,16 @@ class LazyAdamW(torch.optim.AdamW):
     def _group_of(self, weight: Tensor) -> dict[str, Any]:
         return next(one for one in self.param_groups if any(weight is each for each in one["params"]))
 
-    def _read(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Take its gradient away: the rows that have one, each of them once, and what that is."""
-        grad, weight.grad = cast(Tensor, weight.grad), None
-        read, grads = grad._indices()[0], grad._values()
-        return (read, grads) if grad.is_coalesced() else rows.summed(read, grads, len(weight))
+    def _read(self) -> list[weights.OfRows]:
+        """Of each table that was read, its gradient, which is taken away: of each row once."""
+        found = []
+        for weight in (one.weight for one in self.tables if one.weight.grad is not None):
+            grad, weight.grad = cast(Tensor, weight.grad), None
+            read, grads = grad._indices()[0], grad._values()
+            if not grad.is_coalesced():
+                read, grads = rows.summed(read, grads, len(weight))
+            found.append((weight, read, grads))
+        return found
 
     def _catch_up(self, weight: Tensor, read: Tensor | None) -> None:
         """Do to rows, all if None, what the steps since they were moved would have done without a gradient."""
@@ -217,9 +235,7 @@ class LazyAdamW(torch.optim.AdamW):
 
 def _norm(grads: Sequence[Any]) -> float:
     """The norm of all of them together."""
-    if not grads:
-        return 0.0
-    return weights.norm(grads) if weights.compiled(grads) else float(nn.utils.get_total_norm(grads))
+    return float(nn.utils.get_total_norm(grads)) if grads else 0.0
 
 
 _TOLD = torch.optim.Optimizer.profile_hook_step(LazyAdamW._step)  # with the hooks that were asked for

@@ -138,3 +138,9 @@ def settled() -> Iterator[None]:
     finally:
         if ours:
             gc.unfreeze()
+
+
+def is_main() -> bool:
+    """Whether this process is the one that keeps the results: the first of a distributed training."""
+    distributed = torch.distributed
+    return not (distributed.is_available() and distributed.is_initialized() and distributed.get_rank())

@@ -78,6 +78,7 @@ def summed(rows: Tensor, grads: Tensor, table: int) -> tuple[Tensor, Tensor]:
     return distinct[:count], sums[:count]
 
 
+@torch.no_grad()
 def catch_up(on: Moments, rows: Tensor | None, betas: tuple[float, float], eps: float) -> None:
     """Do to these rows, to all if None, what the steps that they missed would have done without a gradient.
 

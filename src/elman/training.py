@@ -10,25 +10,25 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from elman.atomic import read_tensors, write_bytes, write_tensors
 from elman.data.batching import Batches
-from elman.data.windows import Windows
 from elman.errors import SettingsError, TrainingError
 from elman.optimizer import LazyAdamW
+from elman.problem import Problem
 from elman.processes import settled
 from elman.progress import Progress, tensorboard
 from elman.settings import Settings
+from elman.weights import Gradients
 
 SPACING = 1_000_003
 """Between the seeds of an ensemble's members, so that runs with seeds side by side share none."""
@@ -85,30 +85,6 @@ class Training(Settings):
         return self.model_copy(update={"seed": self.seed + number * SPACING})
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What is to be learned, as the loop sees it.
-
-    Attributes:
-        lengths: the number of steps of each training example.
-        batch: from the numbers of examples to a batch, a tuple of things that have `to(device)`.
-        loss: from the model and a batch to a scalar.
-        evaluate: from the model to its dev figures, or None where there is no dev set.
-        monitor: the figure that decides which epoch was best; higher is better.
-        order: what gives the batches of an epoch, where they are not drawn by length (see `Batches.epoch`).
-        carried: tensors by name that `loss` hands on from batch to batch, such as the states of streams. They
-            are a part of every checkpoint, and there are none when an epoch begins.
-    """
-
-    lengths: Sequence[int]
-    batch: Callable[[np.ndarray], tuple[Any, ...]]
-    loss: Callable[[nn.Module, Any], Tensor]
-    evaluate: Callable[[nn.Module], dict[str, float]] | None = None
-    monitor: str = "accuracy"
-    order: Batches | Windows | None = None
-    carried: dict[str, Tensor] = field(default_factory=dict)
-
-
 @dataclass
 class Place:
     """Where a run stands; with the tensors of a checkpoint, all that resuming needs."""
@@ -131,12 +107,6 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
-
-
-def is_main() -> bool:
-    """Whether this process is the one that keeps the results: the first of a distributed training."""
-    distributed = torch.distributed
-    return not (distributed.is_available() and distributed.is_initialized() and distributed.get_rank())
 
 
 def fit(model: nn.Module, problem: Problem, settings: Training, folder: Path | None = None) -> Place:
@@ -252,9 +222,8 @@ class _Run:
     def _step(self, batch: Any, rate: float) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.zero_grad()
-        loss = self.problem.loss(self.model, batch)
-        value = loss.item()
+        found = self._found(batch)
+        value = found.loss if isinstance(found, Gradients) else found.item()
         if not math.isfinite(value):
             raise TrainingError(
                 f"The loss is {value} in epoch {self.place.epoch + 1}, step {self.place.step + 1}.",
@@ -262,7 +231,27 @@ class _Run:
                 received=f"learning rate {rate:.2g}, gradient clip {self.settings.gradient_clip}",
                 fix="lower learning_rate or gradient_clip, or look for extreme values in the data",
             )
-        loss.backward() if self.plain else self.fabric.backward(loss)
+        self._descend(found)
+        if self.average is not None:
+            # Early weights are worth little: the mean reaches back over a tenth of the steps so far.
+            decay = min(self.settings.averaging or 0.0, (1 + self.place.step) / (10 + self.place.step))
+            for name, value_now in self.bare.state_dict().items():
+                self.average[name].lerp_(value_now.to(self.average[name].dtype), 1 - decay)
+        return value
+
+    def _found(self, batch: Any) -> Gradients | Tensor:
+        """The loss, with its gradients where they are found together."""
+        gradients = self.problem.gradients if self.plain else None
+        found = None if gradients is None else gradients(self.model, batch)
+        if found is None:
+            self.optimizer.zero_grad()
+        return self.problem.loss(self.model, batch) if found is None else found
+
+    def _descend(self, found: Gradients | Tensor) -> None:
+        if isinstance(found, Gradients):
+            self.adam.step(gradients=found)
+            return
+        found.backward() if self.plain else self.fabric.backward(found)
         if not self.alone:
             self.fabric.clip_gradients(
                 self.model,
@@ -271,12 +260,6 @@ class _Run:
                 error_if_nonfinite=False,
             )
         self.optimizer.step()
-        if self.average is not None:
-            # Early weights are worth little: the mean reaches back over a tenth of the steps so far.
-            decay = min(self.settings.averaging or 0.0, (1 + self.place.step) / (10 + self.place.step))
-            for name, value_now in self.bare.state_dict().items():
-                self.average[name].lerp_(value_now.to(self.average[name].dtype), 1 - decay)
-        return value
 
     def _end_epoch(self, batches: int) -> None:
         place = self.place

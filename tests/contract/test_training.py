@@ -6,6 +6,7 @@ import json
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from elman.errors import SettingsError, TrainingError
+from elman.library import available
 from elman.training import Problem, Training, fit, seeded
+from elman.weights import Gradients
 
 LENGTHS = [3, 1, 2, 4, 2, 5, 1, 3]
 PLAIN = Training(epochs=4, batch_size=2, warmup=0.0, schedule="constant", dropout=0.0)
@@ -93,6 +96,54 @@ def test_every_epoch_sees_every_example_once() -> None:
     epochs = [list(chain.from_iterable(seen[start : start + 4])) for start in range(0, 16, 4)]
     assert all(sorted(one) == list(range(8)) for one in epochs)
     assert len({tuple(one) for one in epochs}) > 1, "each epoch in its own order"
+
+
+# --- gradients that are found with the loss ---
+
+
+def found_of(problem: Problem, seen: list[float], share: float = 1.0) -> Problem:
+    """The same problem, whose gradients are found with its loss, if the share of steps is not used up."""
+
+    def gradients(model: nn.Module, batch: Any) -> Gradients | None:
+        if len(seen) >= share * 16:
+            return None
+        weights, loss = list(model.parameters()), problem.loss(model, batch)
+        parts = [one.flatten() for one in torch.autograd.grad(loss, weights)]
+        seen.append(loss.item())
+        return Gradients(loss.item(), weights, torch.cat(parts), [len(one) for one in parts], None)
+
+    return replace(problem, gradients=gradients)
+
+
+@pytest.mark.skipif(not available(), reason="the compiled library was not built")
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_gradients_found_with_the_loss_train_to_the_same_weights(share: float) -> None:
+    seen: list[float] = []
+    one, place = trained(found_of(problem_of(), seen, share), PLAIN)
+    other, wanted = trained(problem_of(), PLAIN)
+    assert len(seen) == 16 * share
+    assert same(weights_of(one), weights_of(other))
+    assert place.history == wanted.history
+
+
+def test_where_fabric_has_to_see_gradients_they_are_not_found_beforehand() -> None:
+    seen: list[float] = []
+    trained(found_of(problem_of(), seen), PLAIN.model_copy(update={"precision": "bf16-mixed"}))
+    assert not seen
+
+
+@pytest.mark.skipif(not available(), reason="the compiled library was not built")
+def test_a_loss_that_is_not_finite_moves_nothing() -> None:
+    model = network()
+    before = weights_of(model)
+
+    def gradients(model: nn.Module, _: Any) -> Gradients:
+        weights = list(model.parameters())
+        return Gradients(math.nan, weights, torch.ones(26), [one.numel() for one in weights], None)
+
+    with pytest.raises(TrainingError, match="nan"):
+        fit(model, replace(problem_of(), gradients=gradients), PLAIN)
+    assert same(weights_of(model), before)
 
 
 # --- the optimiser ---

@@ -1,4 +1,5 @@
-"""A plain classifier's loss as one node: the numbers of its parts, and in parts where it is not plain."""
+"""A plain classifier's loss as one node, or with its gradients at once: the numbers of its parts, and in parts
+where it is not plain."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from elman import library
 from elman.errors import ShapeError
-from elman.layers.embedding import Table
+from elman.layers.embedding import Embedding, Table
 from elman.layers.recurrent import Recurrent
 from elman.optimizer import LazyAdamW
 from elman.ragged import Ragged
@@ -237,3 +238,106 @@ def test_a_word_that_the_table_has_not_is_refused(wrong: int) -> None:
     words[2] = wrong
     with pytest.raises(IndexError):
         network.loss(xs.with_values(words), targets)
+
+
+# --- gradients without autograd ---
+
+
+@pytest.mark.parametrize("cell", ["rnn", "rnn-relu", "lstm", "gru"])
+@pytest.mark.parametrize("sparse", [True, False])
+@pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
+def test_gradients_are_those_that_backward_leaves(
+    cell: str, lengths: list[int], *, sparse: bool
+) -> None:
+    network, batch = _network(cell, 2), _batch(lengths)
+    network.inputs.sparse = sparse
+    loss = network.loss(*batch, 0.1)
+    loss.backward()
+    found = network.gradients(*batch, 0.1)
+    assert found is not None
+    assert torch.tensor(found.loss) == loss.detach()
+    assert {id(one) for one in found.weights} == {id(one) for one in network.parameters()}
+    for weight, grad in zip(found.weights, found.each(), strict=True):
+        assert weight.grad is not None
+        assert weight.grad.is_sparse is grad.is_sparse
+        assert torch.equal(weight.grad.to_dense(), grad.to_dense())
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+def test_a_step_by_gradients_is_one_by_those_in_grad(
+    monkeypatch: pytest.MonkeyPatch, *, lazy: bool
+) -> None:
+    monkeypatch.setattr("elman.optimizer.LARGE", 0)
+    after, hooked = [], []
+    for way in ("grad", "gradients", "watched"):
+        network, batch = _network("lstm"), _batch(LENGTHS["shared"])
+        optimizer = LazyAdamW(network, lr=0.01, max_norm=0.1, lazy=lazy)
+        if way == "watched":
+            optimizer.register_step_post_hook(lambda *given: hooked.append(given))
+        for step in range(12):
+            xs = Ragged.of([batch[0][0].values[step : step + 5], batch[0][2].values[: step + 1]])
+            if way == "grad":
+                optimizer.zero_grad()
+                network.loss(xs, batch[1][:2]).backward()
+                optimizer.step()
+            else:
+                optimizer.step(gradients=network.gradients(xs, batch[1][:2]))
+                assert all(one.grad is None for one in network.parameters())
+        optimizer.close()
+        after.append([one.detach().clone() for one in network.parameters()])
+    assert len(hooked) == 12
+    for other in after[1:]:
+        assert all(torch.equal(one, two) for one, two in zip(after[0], other, strict=True))
+
+
+@pytest.mark.parametrize(
+    "of", ["hook", "late hook", "tied", "made of another", "pooling", "no gradient"]
+)
+def test_autograd_does_what_is_seen_or_more_than_a_sum(of: str) -> None:
+    network, batch = _network("gru"), _batch(LENGTHS["short"])
+    assert network.gradients(*batch) is not None
+    if of == "hook":
+        network.head.weight.register_hook(lambda grad: grad * 0)
+    elif of == "late hook":
+        network.head.weight.register_post_accumulate_grad_hook(lambda _: None)
+    elif of == "tied":
+        network.head.bias = None
+        network.inputs = Table(4, 10)
+        network.recurrent = Recurrent("gru", 10, 5, bidirectional=True)
+        batch = batch[0].with_values(batch[0].values % 4), batch[1]
+        assert network.gradients(*batch) is not None
+        network.head.weight = network.inputs.weight
+    elif of == "made of another":
+        nn.utils.parametrizations.weight_norm(network.head)
+    elif of == "pooling":
+        network = NToOne(network.inputs, network.recurrent, outputs=4, pooling="mean")
+    else:
+        network.inputs.weight.requires_grad_(False)
+    assert network.gradients(*batch) is None
+    network.loss(*batch).backward()
+
+
+def test_an_embedding_that_makes_no_more_of_words_is_a_table() -> None:
+    table, (xs, targets) = _network("gru"), _batch(LENGTHS["shared"])
+    network = NToOne(Embedding(9, 6, dropout=0.5), table.recurrent, outputs=4)
+    network.load_state_dict(
+        {**table.state_dict(), "inputs.words.weight": table.inputs.weight}, strict=False
+    )
+    tokens = xs.with_values(torch.stack([xs.values, torch.zeros_like(xs.values)], 1))
+    assert not _whole(network.loss(tokens, targets))  # its features are dropped
+    network.inputs.dropout = 0.0
+    loss = network.loss(tokens, targets)
+    assert _whole(loss)
+    torch.testing.assert_close(loss, table.loss(xs, targets))
+
+
+@pytest.mark.parametrize("of", ["words", "targets"])
+def test_what_has_another_shape_is_left_to_the_parts(of: str) -> None:
+    network, (xs, targets) = _network("gru"), _batch(LENGTHS["short"])
+    if of == "words":
+        xs = xs.with_values(xs.values[:, None])
+    else:
+        targets = targets[:, None]
+    assert network.gradients(xs, targets) is None
+    with pytest.raises((ShapeError, RuntimeError)):
+        network.loss(xs, targets)

@@ -17,16 +17,18 @@ from elman.layers.embedding import SHARED, Table
 from elman.layers.recurrent import Recurrent
 from elman.ragged import Ragged
 from elman.scan import compiles, lent, native, scan_layer
+from elman.weights import Gradients
 
 
-def whole_loss(
-    inputs: nn.Module,
-    recurrent: Recurrent,
-    head: nn.Module,
-    xs: Ragged,
-    targets: Tensor,
-    smoothing: float,
-) -> Tensor | None:
+class Parts(NamedTuple):
+    """What reads the words, what goes through them, and what makes of its last states a logit a class."""
+
+    inputs: nn.Module
+    recurrent: Recurrent
+    head: nn.Module
+
+
+def whole_loss(of: Parts, xs: Ragged, targets: Tensor, smoothing: float) -> Tensor | None:
     """The mean cross entropy of what a layer makes of the last states of a stack that has read words.
 
         e = E[word]    h = cell(…)    z = head([h_T forwards ; h_1 backwards])    loss: `elman.layers.entropy`
@@ -41,29 +43,70 @@ def whole_loss(
 
     >>> recurrent, head, targets = Recurrent("gru", 3, 8), nn.Linear(8, 4), torch.tensor([3, 0])
     >>> xs = Ragged.of([torch.tensor([1, 2, 1]), torch.tensor([4])])
-    >>> loss = whole_loss(Table(5, 3), recurrent, head, xs, targets, 0.0)
+    >>> loss = whole_loss(Parts(Table(5, 3), recurrent, head), xs, targets, 0.0)
     >>> None if loss is None else loss.shape
     torch.Size([])
     """
-    if type(inputs) is not Table or type(head) is not nn.Linear or not _plain(inputs, recurrent, head):
+    given = _given(of, xs, targets, smoothing)
+    found = None if given is None else _solved(*given)
+    if given is None or found is None:
         return None
-    learned = [inputs.weight, *recurrent.weights(), head.weight, head.bias]
-    shapes = _shapes(recurrent.cell_type, *_sizes(recurrent), len(inputs.weight), len(head.weight))
+    return _Whole.apply(given[0], found.loss, found.each(), *found.weights)
+
+
+def whole_gradients(of: Parts, xs: Ragged, targets: Tensor, smoothing: float) -> Gradients | None:
+    """The same loss and its gradients, for who wants nothing else: no autograd comes between.
+
+    None also where autograd would tell somebody, or has more to do: of weights with hooks, or made of others,
+    or that stand in two places.
+
+    >>> recurrent, head, targets = Recurrent("gru", 3, 8), nn.Linear(8, 4), torch.tensor([3, 0])
+    >>> xs = Ragged.of([torch.tensor([1, 2, 1]), torch.tensor([4])])
+    >>> found = whole_gradients(Parts(Table(5, 3), recurrent, head), xs, targets, 0.0)
+    >>> None if found is None else [tuple(one.shape) for one in found.each()]
+    [(5, 3), (24, 3), (24, 8), (24,), (24,), (4, 8), (4,)]
+    """
+    given = _given(of, xs, targets, smoothing)
+    if given is None:
+        return None
+    learned = given[1]
+    if len({id(one) for one in learned}) < len(learned) or not all(_silent(one) for one in learned):
+        return None
+    return _solved(*given)
+
+
+def _silent(one: Tensor) -> bool:
+    return one.is_leaf and not one._backward_hooks and not one._post_accumulate_grad_hooks
+
+
+def _given(
+    of: Parts, xs: Ragged, targets: Tensor, smoothing: float
+) -> tuple[_Read, list[Tensor]] | None:
+    """What a call is to read, with rows that are up to date, and all that is learned; None if it cannot."""
+    inputs, recurrent, head = of
+    looks = getattr(inputs, "looked_up", None)
+    looked_up = looks(xs.values) if looks is not None and not entropy.hooked(inputs) else None
+    if looked_up is None or type(head) is not nn.Linear:
+        return None
+    table, words = looked_up
+    if not _plain(table, recurrent, head):
+        return None
+    learned = [table.weight, *recurrent.weights(), head.weight, head.bias]
+    shapes = _shapes(recurrent.cell_type, *_sizes(recurrent), len(table.weight), len(head.weight))
     if learned[-1] is None:
         learned, shapes = learned[:-1], shapes[:-1]
-    numbers = xs.values, xs.offsets, targets
+    read = _Read(recurrent, words.contiguous(), xs.offsets, targets, smoothing, table.sparse)
     if (
         [one.shape for one in learned] != shapes
         or {_kind(one) for one in learned} != _LEARNED
-        or {_kind(one) for one in numbers} != _NUMBERS
+        or {_kind(one) for one in read[1:4]} != _NUMBERS
+        or (words.dim(), targets.dim()) != (1, 1)
         or len(targets) != len(xs)
-        or not library.unwatched([*numbers, *learned])
+        or not library.unwatched([*read[1:4], *learned])
     ):
         return None
-    inputs.prepare(xs.values)
-    read = _Read(recurrent, *numbers, smoothing)
-    found = _solved(read, learned, biased=head.bias is not None, sparse=inputs.sparse)
-    return None if found is None else _Whole.apply(read, *found, *learned)
+    table.prepare(read.words)
+    return read, learned
 
 
 class _Read(NamedTuple):
@@ -74,6 +117,7 @@ class _Read(NamedTuple):
     offsets: Tensor
     targets: Tensor
     smoothing: float
+    sparse: bool
 
 
 _LEARNED = {(torch.float32, True, True, True)}
@@ -84,16 +128,17 @@ def _kind(one: Tensor) -> tuple[torch.dtype, bool, bool, bool]:
     return one.dtype, one.is_cpu, one.is_contiguous(), one.requires_grad
 
 
-def _plain(inputs: Table, recurrent: Recurrent, head: nn.Linear) -> bool:
+def _plain(table: Table, recurrent: Recurrent, head: nn.Linear) -> bool:
     return (
         type(recurrent) is Recurrent
-        and inputs.plain
+        and type(table) is Table
+        and table.plain
         and not (recurrent.training and (recurrent.dropout or recurrent.recurrent_dropout))
         and native.number(recurrent.cell_type) is not None
         and compiles()
         and torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
-        and not any(entropy.hooked(one) for one in (inputs, recurrent, head))
+        and not any(entropy.hooked(one) for one in (table, recurrent, head))
     )
 
 
@@ -113,22 +158,17 @@ def _shapes(kind: type[Cell], *sizes: int) -> list[tuple[int, ...]]:
     return [*found, (outputs, directions * hidden), (outputs,)]
 
 
-def _solved(
-    read: _Read, learned: list[Tensor], *, biased: bool, sparse: bool
-) -> tuple[float, list[Tensor]] | None:
-    """The loss, and the gradient of each that is learned; None where a word or a target is out of range.
-
-    That of a `sparse` table is one: of the rows that were read.
-    """
+def _solved(read: _Read, learned: list[Tensor]) -> Gradients | None:
+    """The loss, and the gradient of each that is learned; None where a word or a target is out of range."""
     recurrent, table = read.recurrent, learned[0]
-    sizes, addresses = [one.numel() for one in learned], [one.data_ptr() for one in learned]
-    if sparse:
+    head = len(learned) - 1 - (learned[-1].dim() == 1)  # where it stands: its bias is behind it
+    addresses = [one.data_ptr() for one in learned]
+    sizes = [one.numel() for one in learned]
+    if read.sparse:
         sizes[0] = len(read.words) * table.shape[1]
-    rows = torch.empty_like(read.words) if sparse else None
-    grads = lent.empty(table, sum(sizes))
-    head, bias = addresses[-2:] if biased else (addresses[-1], None)
-    weights = addresses[1:-2] if biased else addresses[1:-1]
-    loss, count = c_double(), c_int64()
+    rows = torch.empty_like(read.words) if read.sparse else None
+    block = lent.empty(table, sum(sizes))
+    loss, reads = c_double(), c_int64()
     call = library.Classifier(
         native.number(recurrent.cell_type),
         recurrent.num_layers,
@@ -139,34 +179,23 @@ def _solved(
         len(read.words),
         *table.shape,
         recurrent.hidden_size,
-        len(learned[-1]),
+        len(learned[head]),
         read.offsets.data_ptr(),
         read.words.data_ptr(),
         read.targets.data_ptr(),
         read.smoothing,
         SHARED,
         addresses[0],
-        (c_void_p * len(weights))(*weights),
-        head,
-        bias,
-        grads.data_ptr(),
+        (c_void_p * (head - 1))(*addresses[1:head]),
+        *(addresses[head:] if head < len(learned) - 1 else (addresses[head], None)),
+        block.data_ptr(),
         None if rows is None else rows.data_ptr(),
-        None if rows is None else pointer(count),
+        None if rows is None else pointer(reads),
     )
     compiled = library.library()
     if compiled is None or compiled.elman_classify(byref(call), byref(loss)):
         return None
-    of_table, *rest = grads.split_with_sizes(sizes)
-    found = [one.view_as(own) for one, own in zip(rest, learned[1:], strict=True)]
-    if rows is None:
-        return loss.value, [of_table.view_as(table), *found]
-    return loss.value, [_of_rows(rows[: count.value], of_table, table), *found]
-
-
-def _of_rows(rows: Tensor, grads: Tensor, table: Tensor) -> Tensor:
-    width = table.shape[1]
-    values = grads[: len(rows) * width].view(len(rows), width)
-    return torch.sparse_coo_tensor(rows[None], values, table.shape, check_invariants=False)
+    return Gradients(loss.value, learned, block, sizes, None if rows is None else rows[: reads.value])
 
 
 class _Whole(torch.autograd.Function):

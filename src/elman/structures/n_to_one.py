@@ -13,9 +13,10 @@ from elman.layers.embedding import read
 from elman.layers.entropy import cross_entropy
 from elman.layers.pooling import Pooling
 from elman.layers.recurrent import Recurrent
-from elman.layers.whole import whole_loss
+from elman.layers.whole import Parts, whole_gradients, whole_loss
 from elman.ragged import Ragged
 from elman.scan import Scan
+from elman.weights import Gradients
 
 StepState = tuple[State, tuple[Tensor, ...]]
 
@@ -75,12 +76,29 @@ class NToOne(nn.Module):
 
         `smoothing` is the share of a target that all answers have part of (see `elman.layers.entropy`).
         """
-        if self.pooling.kind != "last" or (self.training and self.dropout):
-            return cross_entropy(self.head, self._pooled(self.run(xs)), targets, smoothing)
-        whole = whole_loss(self.inputs, self.recurrent, self.head, xs, targets, smoothing)
+        whole = whole_loss(self._parts, xs, targets, smoothing) if self._ends_plainly else None
         if whole is not None:
             return whole
-        return cross_entropy(self.head, self.recurrent.ends(self.run(xs)), targets, smoothing)
+        scan = self.run(xs)
+        # Last states that nothing is done to need not be joined.
+        pooled = self.recurrent.ends(scan) if self._ends_plainly else self._pooled(scan)
+        return cross_entropy(self.head, pooled, targets, smoothing)
+
+    def gradients(self, xs: Ragged, targets: Tensor, smoothing: float = 0.0) -> Gradients | None:
+        """The loss and its gradients, found together; None where they are not one compiled call.
+
+        What `loss(…).backward()` would add to `grad`, for an optimizer that takes it as it is.
+        """
+        return whole_gradients(self._parts, xs, targets, smoothing) if self._ends_plainly else None
+
+    @property
+    def _parts(self) -> Parts:
+        return Parts(self.inputs, self.recurrent, self.head)
+
+    @property
+    def _ends_plainly(self) -> bool:
+        """Whether the output layer reads the last states and no more."""
+        return self.pooling.kind == "last" and not (self.training and self.dropout)
 
     def _pooled(self, scan: Scan) -> Tensor:
         pooled = self.pooling(scan.outputs, self.recurrent.last(scan))

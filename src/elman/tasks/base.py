@@ -19,9 +19,9 @@ from elman.data.readings import gathered
 from elman.ensemble import Ensemble
 from elman.errors import NotFittedError, SettingsError
 from elman.parameters import Parameters
-from elman.processes import side_by_side
+from elman.processes import is_main, side_by_side
 from elman.storage import Saved
-from elman.training import Place, Problem, Training, fit, is_main, seeded
+from elman.training import Place, Problem, Training, fit, seeded
 
 Prepare = Callable[[Any], None]
 """What is done to a network before it learns: pretrained vectors are put in, say."""

@@ -32,6 +32,7 @@ from elman.streaming import Stream
 from elman.structures.n_to_one import NToOne
 from elman.tasks.base import Estimator, Prepare
 from elman.training import Problem, Training
+from elman.weights import Gradients
 
 SETTLING = 256
 """Steps of pictures or films by which an untrained network is centred."""
@@ -209,6 +210,9 @@ class Classifier(Estimator):
             found = (found + F.cross_entropy(again, ys, label_smoothing=smoothing)) / 2
             return found + agreement * divergence(logits, again)
 
+        def gradients(model: Any, batch: tuple[Ragged, Tensor]) -> Gradients | None:
+            return model.gradients(*batch, smoothing)
+
         def evaluate(_: Any) -> dict[str, float]:
             logits = self._logits(held)
             known = truth < len(self.label_.labels)
@@ -219,6 +223,7 @@ class Classifier(Estimator):
             lengths=xs.lengths.tolist(),
             batch=lambda chosen: (finish(xs[chosen], vary=True), ys[torch.from_numpy(chosen)]),
             loss=loss,
+            gradients=None if agreement else gradients,
             evaluate=evaluate if len(held) else None,
         )
 

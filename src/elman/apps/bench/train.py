@@ -199,6 +199,7 @@ def _elman(network: nn.Module, task: Task, stint: Stint) -> Curve:
         order=task.batches,
         batch=lambda chosen: (xs[chosen], labels[torch.from_numpy(chosen)]),
         loss=lambda model, batch: cast(Any, model).loss(*batch),
+        gradients=lambda model, batch: cast(Any, model).gradients(*batch),
         evaluate=evaluate,
     )
     settings = Training(
