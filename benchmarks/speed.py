@@ -31,42 +31,36 @@ cache each; with AVX-512 two of Zen 4, with 1 MB each; with AMX two of an Intel 
 kind. All are virtual, and what they share with others, the third cache and on Zen 3 the other thread of a
 core, is used by others as well.
 
-The present version: growth and streams with AVX2; and, but for first steps being left out of sums where words
-share rows, steps and fits with AVX2, the layers by a plain classifier being one call, too, which is none of
-theirs. Older by threads that take work from each other, and all since, are with AVX-512 the steps, streams and
-fits; and the layers, besides, by words that are read several times being projected once, which is within 1 %
-of them. With AMX the steps and the fits in batches at random are of an earlier version; the layers, streams,
-growth and fits by length of the one before that, in which the recurrence was left to vectors. In turns with
-that version on a quiet machine the kernel with AMX is 1.0 to 1.5 times as quick forwards and 1.0 to 1.16 times
-backwards, by equal lengths LSTM 256 1.15 and 1.08, from which some 1.45 is to be expected for LSTMs by length.
+How old the tables are: the fits with AVX2 are of the present version. Streams and growth with AVX2 are of the
+one before, which does the same there; the layers and steps with AVX2 of one in which first steps were not yet
+left out of sums where words share rows. Older by threads that take work from each other, and all since, are
+with AVX-512 the steps, streams and fits; and the layers, besides, by words that are read several times being
+projected once, which is within 1 % of them. With AMX the steps and the fits in batches at random are of an
+earlier version; the layers, streams, growth and fits by length of the one before that, in which the
+recurrence was left to vectors: on a quiet machine, in turns, the kernel is 1.0 to 1.5 times as quick forwards
+since and 1.0 to 1.16 times backwards.
 
-Each table is of one run. The two cores were 33 to 550 ns apart, as the host moved them. A loop of products
-alone makes 91 GFLOP/s a core on Zen 3 at all times, a tile of the scan 70 to 92 by the minute, as the other
-thread of the core is in use or not; memory is 15 to 19 ns away in up to 3 MB and 140 to 180 beyond 6 MB. A
-training step over packed with AVX2 was 4.82, 4.72, 4.85 and 4.59 before memory was asked for ahead, 5.05 after
-that, 5.35 with the loss in one call, and 6.12 (the table) with all of a plain classifier in one. With AVX-512
-steps at batch 1 of 64 to 128 units over torch's cells were 12.2, 11.5, 11.0 and 11.9 (the table) where the way
-was 100 ns, 9.6 where it was 420; a step of words drawn evenly 4.36 and 4.46 (the table), 4.56 before. Fits in
-batches at random were 3.49 and 3.86 (the table) with AVX-512, one after another. With AVX2 they take turns:
-before the loss was one call 2.46 for the LSTM, for six epochs where PyTorch's padded one took five (epoch by
-epoch 2.94), and 3.25 for the GRU; then 3.13 and 3.59. Since the whole of such a loss is one node of autograd,
-beside PyTorch alone, whose padded or packed version was the fastest of all others before, 3.33 and 3.97; by
-length 2.04 and 2.77. Since threads take work from each other, beside PyTorch alone again, 3.11 and 3.73; by
-length 2.44 and 2.76. With all of a plain classifier in one call, and Keras again (the table), 3.03 and 4.49;
-by length 2.25 and 3.15. Beside PyTorch alone, with three seeds, at random 2.71, 3.42 and 2.82 for the LSTM,
-whose dev accuracy, other than the GRU's, differs by a percent between all that fit it, 4.38, 4.10 and 4.03 for
-the GRU, 3.52 on the mean, and by time for an epoch 3.48 and 4.24; by length, with one seed, 2.66 and 2.99.
-With AVX-512, by length RNN, LSTM and GRU were 2.46, 1.26 and 2.27; 2.56, 1.16 and 2.68; 2.35, 1.25 and 2.33
-(the table), and right after it 2.77, 1.30 and 2.30; with AVX2 2.37, 1.22 and 2.65 before memory was asked for
-ahead, 2.40, 1.34 and 2.60 before threads took work from each other, and 2.66, 1.47 and 2.82 since (the table),
-on a machine where, an hour before, one core had taken up to 18 % longer than the other. The time of one case,
-for everybody, differed by up to a third from run to run: 200,000 steps of one sequence took 1.9 times as long
-as 100,000 in an earlier run, 2.5 in the table, and 1.7, 2.3 and 2.7 after it.
+How far a figure can be relied on: each table is of one run. The two cores were 33 to 550 ns apart, as the
+host moved them. A loop of products alone makes 91 GFLOP/s a core on Zen 3 at all times, a tile of the scan 70
+to 92 by the minute, as the other thread of the core is in use or not; memory is 15 to 19 ns away in up to 3
+MB and 140 to 180 beyond 6 MB. One version gave, run after run: steps over packed with AVX2 4.59 to 4.85; with
+AVX-512 steps at batch 1 over torch's cells 11.0 to 12.2, and 9.6 where the cores were 420 ns apart; by
+length, LSTM 1.16 to 1.30 and GRU 2.27 to 2.68 with AVX-512. Layers by length with AVX2 were measured where,
+an hour before, one core had taken up to 18 % longer than the other, which work that is shared by need evens
+out. 200,000 steps of one sequence took 1.7 to 2.7 times as long as 100,000.
+
+A fit is counted in whole epochs, so that one epoch more or less to the same accuracy moves its ratio by a
+fifth, which is why there are three seeds. The dev accuracy of LSTMs differs by a percent between all that fit
+one, from the first epoch on, that of GRUs by a thousandth at most. In batches at random the three seeds gave
+2.68, 3.56 and 2.94 for the LSTM, 4.53, 4.43 and 4.36 for the GRU; by length 3.05, 2.65 and 2.14, and 3.12,
+3.17 and 3.56. Where the time at which the accuracy is passed is read from a straight line between two epochs,
+the means are 3.59 and 2.91; by the time for six epochs 4.00 and 2.81. The version before gave 3.52 at random,
+beside PyTorch alone. With AVX-512 two runs gave 3.49 and 3.86 (the table) at random, with one seed, and
+contestants one after another.
 
 A large product is torch's in float32, which does not use a matrix unit, and on Zen 4 no wider vectors than
-AVX2's. A fit is counted in whole epochs, so that one epoch more or less to the same accuracy moves its
-ratio by a fifth. At batch 1 with AMX, torch's GRU cell of 256 took four times as long as in other runs,
-where it was 7 times elman's.
+AVX2's. At batch 1 with AMX, torch's GRU cell of 256 took four times as long as in other runs, where it was 7
+times elman's.
 """
 
 TITLES = {
