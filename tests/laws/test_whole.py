@@ -325,7 +325,7 @@ def test_an_embedding_that_makes_no_more_of_words_is_a_table() -> None:
     network.load_state_dict(
         {**table.state_dict(), "inputs.words.weight": table.inputs.weight}, strict=False
     )
-    tokens = xs.with_values(torch.stack([xs.values, torch.zeros_like(xs.values)], 1))
+    tokens = xs.with_values(torch.stack([xs.values, torch.zeros_like(xs.values)], 1).int())
     assert not _whole(network.loss(tokens, targets))  # its features are dropped
     network.inputs.dropout = 0.0
     loss = network.loss(tokens, targets)

@@ -146,7 +146,7 @@ class Embedding(nn.Module):
         more = self.characters is not None or (self.training and self.dropout)
         if more or self._forward_hooks or self._forward_pre_hooks:
             return None
-        return self.words, tokens[:, 0]
+        return self.words, tokens[:, 0].long()  # codecs keep them in half the memory
 
     @torch.no_grad()
     def fill(self, rows: Tensor, vectors: Tensor) -> None:
