@@ -130,6 +130,10 @@ class LazyAdamW(torch.optim.AdamW):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        if found is not None and not weights.compiled([found.block, *found.weights]):
+            for one, grad in zip(found.weights, found.each(), strict=True):
+                one.grad = grad
+            found = None
         read = self._read() if found is None else found.read()
         places = self._places(read) if found is None else found.places()
         step = None

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from elman.errors import BackendError
 from elman.library import Moved, Weights, library, run
 
 Moment = tuple[Tensor, int, dict[str, Tensor], dict[str, Any]]
@@ -55,12 +56,24 @@ class Gradients(NamedTuple):
         return self.block[: count * width].view(count, width)
 
     def places(self) -> dict[Tensor, int]:
-        """Where the gradient of each weight begins, but for those of a table by rows."""
+        """Where the gradient of each weight begins, but for those of a table by rows.
+
+        Raises:
+            BackendError: the block has too few numbers, or a weight another number of them.
+        """
         start, size = self.block.data_ptr(), self.block.element_size()
         ends = accumulate(self.sizes[:-1], initial=0)
         found = {one: start + size * at for one, at in zip(self.weights, ends, strict=True)}
+        dense, sizes = self.weights, self.sizes
         if self.rows is not None:
             del found[self.weights[0]]
+            dense, sizes = dense[1:], sizes[1:]
+        if sizes != [one.numel() for one in dense] or sum(self.sizes) > self.block.numel():
+            raise BackendError(
+                "These gradients are not those of their weights.",
+                expected=f"{[one.numel() for one in dense]} numbers",
+                received=f"{sizes}, and {self.block.numel()} in all",
+            )
         return found
 
 

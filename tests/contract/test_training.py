@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from elman.errors import SettingsError, TrainingError
-from elman.library import available
 from elman.training import Problem, Training, fit, seeded
 from elman.weights import Gradients
 
@@ -115,7 +114,6 @@ def found_of(problem: Problem, seen: list[float], share: float = 1.0) -> Problem
     return replace(problem, gradients=gradients)
 
 
-@pytest.mark.skipif(not available(), reason="the compiled library was not built")
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_gradients_found_with_the_loss_train_to_the_same_weights(share: float) -> None:
     seen: list[float] = []
@@ -132,7 +130,6 @@ def test_where_fabric_has_to_see_gradients_they_are_not_found_beforehand() -> No
     assert not seen
 
 
-@pytest.mark.skipif(not available(), reason="the compiled library was not built")
 def test_a_loss_that_is_not_finite_moves_nothing() -> None:
     model = network()
     before = weights_of(model)

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from elman import library
-from elman.errors import ShapeError
+from elman.errors import BackendError, ShapeError
 from elman.layers.embedding import Embedding, Table
 from elman.layers.recurrent import Recurrent
 from elman.optimizer import LazyAdamW
 from elman.ragged import Ragged
 from elman.scan import backend
 from elman.structures.n_to_one import NToOne
+from elman.weights import Gradients
 
 pytestmark = pytest.mark.skipif(not library.available(), reason="the compiled library was not built")
 
@@ -343,3 +344,28 @@ def test_what_has_another_shape_is_left_to_the_parts(of: str) -> None:
     assert network.gradients(xs, targets) is None
     with pytest.raises((ShapeError, RuntimeError)):
         network.loss(xs, targets)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_step_by_gradients_of_any_kind(dtype: torch.dtype) -> None:
+    after = []
+    for by in ("grad", "gradients"):
+        torch.manual_seed(0)
+        model = nn.Linear(3, 2, dtype=dtype)
+        optimizer, block = LazyAdamW(model, lr=0.1, max_norm=1.0), torch.arange(8, dtype=dtype)
+        found = Gradients(1.0, [model.weight, model.bias], block, [6, 2], None)
+        if by == "grad":
+            model.weight.grad, model.bias.grad = found.each()
+        optimizer.step(gradients=None if by == "grad" else found)
+        after.append(torch.cat([one.detach().flatten() for one in model.parameters()]))
+    assert torch.equal(*after)
+
+
+@pytest.mark.parametrize(("sizes", "count"), [([6, 2], 7), ([2, 6], 8), ([6, 3], 9)])
+def test_gradients_that_do_not_fit_are_refused(sizes: list[int], count: int) -> None:
+    model = nn.Linear(3, 2)
+    before = model.weight.detach().clone()
+    found = Gradients(1.0, [model.weight, model.bias], torch.ones(count), sizes, None)
+    with pytest.raises(BackendError, match="not those of their weights"):
+        LazyAdamW(model, lr=0.1).step(gradients=found)
+    assert torch.equal(model.weight, before)
