@@ -31,8 +31,7 @@ cache each; with AVX-512 two of Zen 4, with 1 MB each; with AMX two of an Intel 
 kind. All are virtual, and what they share with others, the third cache and on Zen 3 the other thread of a
 core, is used by others as well.
 
-How old the tables are: with AVX2, fits, steps, streams and growth are of the present version, and layers of
-one that differs from it in nothing that a layer does for itself. Older by threads that take work from each
+How old the tables are: with AVX2 all are of the present version. Older by threads that take work from each
 other, and all since, are with AVX-512 the steps, streams and fits; and the layers, besides, by words that are
 read several times being projected once, which is within 1 % of them. With AMX the steps and the fits in
 batches at random are of an earlier version; the layers, streams, growth and fits by length of the one before
@@ -44,10 +43,9 @@ host moved them. A loop of products alone makes 91 GFLOP/s a core on Zen 3 at al
 to 92 by the minute, as the other thread of the core is in use or not; memory is 15 to 19 ns away in up to 3
 MB and 140 to 180 beyond 6 MB. One version gave, run after run: steps over packed with AVX2 4.59 to 4.85, and
 a later one 5.43 (the table) and 6.12; with AVX-512 steps at batch 1 over torch's cells 11.0 to 12.2, and 9.6
-where the cores were 420 ns apart; by length, LSTM 1.16 to 1.30 and GRU 2.27 to 2.68 with AVX-512. Layers by
-length with AVX2 were measured where, an hour before, one core had taken up to 18 % longer than the other,
-which work that is shared by need evens out. 200,000 steps of one sequence took 1.7 to 2.7 times as long as
-100,000 (the table: 2.25).
+where the cores were 420 ns apart; by length, LSTM 1.16 to 1.30 and GRU 2.27 to 2.68 with AVX-512. Layers with
+AVX2 gave, in a run before the table's, 4.55, at worst 2.07, forwards 2.84, and by length 1.47 for the LSTM.
+200,000 steps of one sequence took 1.7 to 2.7 times as long as 100,000 (the table: 2.25).
 
 A fit is counted in whole epochs, so that one epoch more or less to the same accuracy moves its ratio by a
 fifth, which is why there are three seeds. Between elman and PyTorch's two, which begin with the same weights,
