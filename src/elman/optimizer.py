@@ -131,6 +131,7 @@ class LazyAdamW(torch.optim.AdamW):
             with torch.enable_grad():
                 loss = closure()
         if found is not None and not weights.compiled([found.block, *found.weights]):
+            self.zero_grad()
             for one, grad in zip(found.weights, found.each(), strict=True):
                 one.grad = grad
             found = None

@@ -95,18 +95,18 @@ def _given(
     shapes = _shapes(recurrent.cell_type, *_sizes(recurrent), len(table.weight), len(head.weight))
     if learned[-1] is None:
         learned, shapes = learned[:-1], shapes[:-1]
-    read = _Read(recurrent, words.contiguous(), xs.offsets, targets, smoothing, table.sparse)
+    numbers = words.contiguous(), xs.offsets, targets
     if (
         [one.shape for one in learned] != shapes
         or {_kind(one) for one in learned} != _LEARNED
-        or {_kind(one) for one in read[1:4]} != _NUMBERS
+        or {_kind(one) for one in numbers} != _NUMBERS
         or (words.dim(), targets.dim()) != (1, 1)
         or len(targets) != len(xs)
-        or not library.unwatched([*read[1:4], *learned])
+        or not library.unwatched([*numbers, *learned])
     ):
         return None
-    table.prepare(read.words)
-    return read, learned
+    table.prepare(numbers[0])
+    return _Read(recurrent, *numbers, smoothing, table.sparse), learned
 
 
 class _Read(NamedTuple):
